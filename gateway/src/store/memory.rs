@@ -1,0 +1,379 @@
+//! The in-process store: one process, same semantics as Redis.
+//!
+//! Each scope has an account behind a lock that is never held across an await. Entries go to the
+//! journal under the same lock, so that the ledger's order is the order of the decisions.
+
+use super::{Reply, Settlement, Store, Swept, UsageRow};
+use crate::{
+    clock::{Clock, utc},
+    error::StoreError,
+    ledger::{CallRecord, CounterRef, Entry, Journal, Kind},
+};
+use futures_util::future::{self, FutureExt as _};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+use tollgate_core::{
+    HoldId, Money, Timestamp, Usage,
+    account::{Account, Applied, Counter, CounterKey, HoldReply, Memory, RUN, SettleReply},
+    budget::{Balance, Crossing},
+    hold::{Ending, HoldRequest, State},
+    limit::{Limits, Scope, Unit},
+    tally::{Tally, UsageKey, UsageSum},
+};
+
+/// Within one process nothing is repeated later than this.
+const MEMORY: Memory = Memory {
+    ended_ms: 5_000,
+    expired_ms: 15 * 60_000,
+};
+
+/// The most holds that one sweep ends, so that a sweep never holds the lock for long.
+const SWEEP_MOST: usize = 100;
+
+/// Balances in the memory of this process, and a journal that outlives it.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    journal: Arc<dyn Journal>,
+    accounts: RwLock<HashMap<Scope, Arc<Mutex<Books>>>>,
+}
+
+/// What is kept of one scope.
+#[derive(Debug, Default)]
+struct Books {
+    account: Account,
+    tally: Tally,
+}
+
+impl MemoryStore {
+    /// A store without any spend. Restore what the ledger remembers before serving.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, journal: Arc<dyn Journal>) -> Self {
+        Self {
+            clock,
+            journal,
+            accounts: RwLock::default(),
+        }
+    }
+
+    /// Puts back a counter of a team.
+    pub fn restore_counter(&self, team: &Arc<str>, key: CounterKey, counter: Counter) {
+        let books = self.books(&Scope::Team(Arc::clone(team)));
+        lock(&books).account.restore(key, counter);
+    }
+
+    /// Puts back the bound of a run.
+    pub fn restore_run(&self, team: &Arc<str>, run: Arc<str>, limit: Money, used: Timestamp) {
+        let books = self.books(&Scope::Team(Arc::clone(team)));
+        lock(&books).account.restore_run(run, limit, used);
+    }
+
+    /// Puts back the usage of a team.
+    pub fn restore_tally(&self, team: &Arc<str>, tally: Tally) {
+        let books = self.books(&Scope::Team(Arc::clone(team)));
+        lock(&books).tally = tally;
+    }
+
+    fn books(&self, scope: &Scope) -> Arc<Mutex<Books>> {
+        let known = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(books) = known.get(scope) {
+            return Arc::clone(books);
+        }
+        drop(known);
+        let mut accounts = self
+            .accounts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(accounts.entry(scope.clone()).or_default())
+    }
+
+    fn hold_now(&self, limits: &Limits, request: &HoldRequest) -> Result<HoldReply, StoreError> {
+        let books = self.books(&limits.scope);
+        let mut books = lock(&books);
+        let now = self.clock.now();
+        let reply = books.account.hold(limits, request, now);
+        let Scope::Team(team) = &limits.scope else {
+            return Ok(reply);
+        };
+        match &reply {
+            HoldReply::Held(_) => {
+                let counters = books.account.counters_held_by(request.id);
+                let entry = Entry {
+                    counters: refs(&books.account, &counters),
+                    held_nano_usd: request.amount.nanos(),
+                    ..blank(Kind::Held, team, request.id, now)
+                };
+                if let Err(error) = self.journal.write(&entry) {
+                    let ending = Ending::Cancelled;
+                    books.account.end(limits, request.id, ending, now, MEMORY);
+                    // Should the line be written after all, this one takes it back.
+                    self.journal.queue(&Entry {
+                        kind: Kind::Cancelled,
+                        ..entry
+                    });
+                    let detail = format!("the ledger can't be written: {error}");
+                    return Err(StoreError { detail });
+                }
+            }
+            HoldReply::Refused(refused) => self.note_crossings(team, &refused.crossings, now),
+            HoldReply::Duplicate(_) | HoldReply::RunBudgetConflict { .. } => {}
+        }
+        Ok(reply)
+    }
+
+    fn extend_now(&self, limits: &Limits, id: HoldId, extra: Money) -> bool {
+        let books = self.books(&limits.scope);
+        let mut books = lock(&books);
+        let now = self.clock.now();
+        let extended = books.account.extend(limits, id, extra, now);
+        if let (true, Scope::Team(team)) = (extended, &limits.scope) {
+            let counters = books.account.counters_held_by(id);
+            self.journal.queue(&Entry {
+                counters: refs(&books.account, &counters),
+                held_nano_usd: extra.nanos(),
+                ..blank(Kind::Extended, team, id, now)
+            });
+        }
+        extended
+    }
+
+    fn settle_now(&self, settlement: &Settlement) -> SettleReply {
+        let Settlement {
+            limits,
+            id,
+            ending,
+            record,
+        } = settlement;
+        let books = self.books(&limits.scope);
+        let mut books = lock(&books);
+        let now = self.clock.now();
+        let reply = books.account.end(limits, *id, *ending, now, MEMORY);
+        if let (SettleReply::Applied(applied), Scope::Team(team)) = (&reply, &limits.scope) {
+            self.note_ending(&mut books, team, *id, applied, record.as_ref());
+        }
+        reply
+    }
+
+    fn sweep_now(&self, limits: &Limits) -> Vec<Swept> {
+        let books = self.books(&limits.scope);
+        let mut books = lock(&books);
+        let now = self.clock.now();
+        let expired = books.account.expire_due(limits, now, SWEEP_MOST, MEMORY);
+        if let Scope::Team(team) = &limits.scope {
+            for (id, applied) in &expired {
+                self.note_ending(&mut books, team, *id, applied, None);
+            }
+        }
+        expired
+            .into_iter()
+            .map(|(id, applied)| Swept { id, applied })
+            .collect()
+    }
+
+    /// Writes an ending to the ledger and to the sums of usage.
+    fn note_ending(
+        &self,
+        books: &mut Books,
+        team: &Arc<str>,
+        id: HoldId,
+        applied: &Applied,
+        record: Option<&Arc<CallRecord>>,
+    ) {
+        let (kind, charge) = match (applied.state, applied.corrected) {
+            (_, true) => (Kind::Corrected, applied.charged.minus(applied.held)),
+            (State::Cancelled, _) => (Kind::Cancelled, Money::ZERO),
+            (State::Expired, _) => (Kind::Expired, applied.charged),
+            (State::Settled | State::Open, _) => (Kind::Settled, applied.charged),
+        };
+        self.journal.queue(&Entry {
+            counters: refs(&books.account, &applied.counters),
+            held_nano_usd: applied.held.nanos(),
+            charge_nano_usd: charge.nanos(),
+            call: record.cloned(),
+            ..blank(kind, team, id, applied.now)
+        });
+        self.note_crossings(team, &applied.crossings, applied.now);
+        let day: Arc<str> = utc(applied.now).format("%Y-%m-%d").to_string().into();
+        for (key, sum) in usage_rows(kind, applied, record.map(|record| &**record)) {
+            books.tally.add(&day, key, &sum);
+        }
+    }
+
+    fn note_crossings(&self, team: &Arc<str>, crossings: &[Crossing], now: Timestamp) {
+        for crossing in crossings {
+            let Balance { name, window, .. } = &crossing.balance;
+            self.journal.queue(&Entry {
+                hold: format!("{name}:{}:{}", window.id, crossing.permille).into(),
+                counters: vec![CounterRef {
+                    budget: Arc::clone(name),
+                    window: Arc::clone(&window.id),
+                    ends_at_ms: window.ends_at.map(Timestamp::millis),
+                    limit_nano_usd: None,
+                }],
+                permille: Some(crossing.permille),
+                ..blank(Kind::Crossed, team, HoldId::new(now, 0), now)
+            });
+        }
+    }
+}
+
+/// The sums of usage that an ending adds: one for each model, and the call counts for the last.
+pub(crate) fn usage_rows(
+    kind: Kind,
+    applied: &Applied,
+    record: Option<&CallRecord>,
+) -> Vec<(UsageKey, UsageSum)> {
+    let mut rows = Vec::new();
+    let charge = |cost| UsageSum {
+        cost,
+        ..UsageSum::default()
+    };
+    match kind {
+        // Nobody knows yet what the call was.
+        Kind::Expired => rows.push((UsageKey::default(), charge(applied.charged))),
+        Kind::Corrected => {
+            let taken_back = Money::ZERO.minus(applied.held);
+            rows.push((UsageKey::default(), charge(taken_back)));
+        }
+        _ => {}
+    }
+    let Some(record) = record.filter(|_| kind != Kind::Cancelled) else {
+        return rows;
+    };
+    let last = record.attempts.len().saturating_sub(1);
+    for (place, attempt) in record.attempts.iter().enumerate() {
+        let key = UsageKey {
+            pipeline: Arc::clone(&record.pipeline),
+            run: Arc::clone(&record.run),
+            step: Arc::clone(&record.step),
+            model: Arc::clone(&attempt.model),
+        };
+        let usage = Usage {
+            input: attempt.input_tokens,
+            cache_read: attempt.cache_read_tokens,
+            cache_write: attempt.cache_write_tokens,
+            output: attempt.output_tokens,
+            reasoning: attempt.reasoning_tokens,
+        };
+        let sum = UsageSum {
+            calls: u64::from(place == last),
+            usage,
+            cost: Money::from_nanos(attempt.cost_nano_usd),
+        };
+        rows.push((key, sum));
+    }
+    rows
+}
+
+fn blank(kind: Kind, team: &Arc<str>, id: HoldId, now: Timestamp) -> Entry {
+    Entry {
+        at_ms: now.millis(),
+        kind,
+        team: Arc::clone(team),
+        hold: id.to_string().into(),
+        counters: Vec::new(),
+        held_nano_usd: 0,
+        charge_nano_usd: 0,
+        top_up_nano_usd: None,
+        permille: None,
+        call: None,
+    }
+}
+
+fn refs(account: &Account, counters: &[CounterKey]) -> Vec<CounterRef> {
+    let one = |key: &CounterKey| CounterRef {
+        budget: Arc::clone(&key.budget),
+        window: Arc::clone(&key.window),
+        ends_at_ms: account
+            .counter_of(key)
+            .and_then(|counter| counter.ends_at)
+            .map(Timestamp::millis),
+        limit_nano_usd: (&*key.budget == RUN)
+            .then(|| account.run_limit(&key.window))
+            .flatten()
+            .map(Money::nanos),
+    };
+    counters.iter().map(one).collect()
+}
+
+fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+    // A panic while the lock was held is a bug of ours; the balances are whole after each step.
+    books.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for MemoryStore {
+    fn hold<'a>(&'a self, limits: &'a Arc<Limits>, request: HoldRequest) -> Reply<'a, HoldReply> {
+        future::ready(self.hold_now(limits, &request)).boxed()
+    }
+
+    fn extend<'a>(&'a self, limits: &'a Arc<Limits>, id: HoldId, extra: Money) -> Reply<'a, bool> {
+        future::ready(Ok(self.extend_now(limits, id, extra))).boxed()
+    }
+
+    fn settle(&self, settlement: Settlement) -> Reply<'_, SettleReply> {
+        future::ready(Ok(self.settle_now(&settlement))).boxed()
+    }
+
+    fn renew<'a>(
+        &'a self,
+        scope: &'a Scope,
+        ids: &'a [HoldId],
+        lease_ms: u64,
+    ) -> Reply<'a, Vec<HoldId>> {
+        let books = self.books(scope);
+        let gone = lock(&books).account.renew(ids, lease_ms, self.clock.now());
+        future::ready(Ok(gone)).boxed()
+    }
+
+    fn sweep<'a>(&'a self, limits: &'a Arc<Limits>) -> Reply<'a, Vec<Swept>> {
+        future::ready(Ok(self.sweep_now(limits))).boxed()
+    }
+
+    fn cool_down<'a>(&'a self, scope: &'a Scope, wait_ms: u64) -> Reply<'a, ()> {
+        let books = self.books(scope);
+        lock(&books).account.cool_down(wait_ms, self.clock.now());
+        future::ready(Ok(())).boxed()
+    }
+
+    fn observe<'a>(&'a self, limits: &'a Arc<Limits>, unit: Unit, remaining: u64) -> Reply<'a, ()> {
+        let books = self.books(&limits.scope);
+        let now = self.clock.now();
+        lock(&books).account.observe(limits, unit, remaining, now);
+        future::ready(Ok(())).boxed()
+    }
+
+    fn balances<'a>(&'a self, limits: &'a Arc<Limits>) -> Reply<'a, Vec<Balance>> {
+        let books = self.books(&limits.scope);
+        let balances = lock(&books).account.balances(limits, self.clock.now());
+        future::ready(Ok(balances)).boxed()
+    }
+
+    fn run_balance<'a>(&'a self, team: &'a Scope, run: &'a Arc<str>) -> Reply<'a, Option<Balance>> {
+        let books = self.books(team);
+        let balance = lock(&books).account.run(run);
+        future::ready(Ok(balance)).boxed()
+    }
+
+    fn usage<'a>(
+        &'a self,
+        team: &'a Scope,
+        first: &'a str,
+        last: &'a str,
+    ) -> Reply<'a, Vec<UsageRow>> {
+        let books = self.books(team);
+        let rows = lock(&books)
+            .tally
+            .rows(first, last)
+            .map(|(day, key, sum)| UsageRow {
+                day: Arc::clone(day),
+                key: key.clone(),
+                sum: *sum,
+            })
+            .collect();
+        future::ready(Ok(rows)).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

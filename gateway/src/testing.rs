@@ -1,0 +1,59 @@
+//! What unit tests share.
+
+use crate::{
+    clock::Clock,
+    ledger::{Entry, Journal},
+};
+use std::{
+    io,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+use tollgate_core::Timestamp;
+
+/// A clock that a test sets.
+#[derive(Debug)]
+pub(crate) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that shows `millis`.
+    pub(crate) const fn at(millis: i64) -> Self {
+        Self(AtomicI64::new(millis))
+    }
+
+    /// Moves the clock, backwards if negative.
+    pub(crate) fn step(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A journal in memory that can be told to fail.
+#[derive(Debug, Default)]
+pub(crate) struct VecJournal {
+    /// What was written and queued, in order.
+    pub(crate) entries: Mutex<Vec<Entry>>,
+    /// Whether writing fails.
+    pub(crate) failing: std::sync::atomic::AtomicBool,
+}
+
+impl Journal for VecJournal {
+    fn write(&self, entry: &Entry) -> io::Result<()> {
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk is full"));
+        }
+        self.queue(entry);
+        Ok(())
+    }
+
+    fn queue(&self, entry: &Entry) {
+        self.entries.lock().expect("no panic").push(entry.clone());
+    }
+}

@@ -1,0 +1,21 @@
+//! Compiles the .proto files with protox, so that no `protoc` is needed.
+
+use prost::Message as _;
+use std::{env, error::Error, fs, path::PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let files = [
+        "tollgate/v1/completion.proto",
+        "tollgate/v1/usage.proto",
+        "tollgate/admin/v1/admin.proto",
+    ];
+    let descriptors = protox::compile(files, ["."])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(
+        out.join("tollgate_descriptor.bin"),
+        descriptors.encode_to_vec(),
+    )?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    println!("cargo:rerun-if-changed=tollgate");
+    Ok(())
+}
