@@ -70,8 +70,6 @@ pub struct Deployment {
     pub limits: Arc<Limits>,
     /// The adapter that calls it.
     pub adapter: Arc<dyn Provider>,
-    /// Whether it must report usage: an answer without usage is then not an answer.
-    pub must_report_usage: bool,
 }
 
 impl fmt::Debug for Deployment {

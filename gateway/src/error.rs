@@ -109,3 +109,40 @@ impl From<StoreError> for Error {
         Self::StoreUnavailable
     }
 }
+
+impl Error {
+    /// The reason in lower case: the outcome in metrics, logs and the ledger.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::LimitUnsatisfiable(_) => "limit_unsatisfiable",
+            Self::InvalidCredential => "invalid_credential",
+            Self::ModelForbidden(_) => "model_forbidden",
+            Self::UnknownModel(_) => "unknown_model",
+            Self::UnknownRoute(_) => "unknown_route",
+            Self::PromptRejected { .. } => "prompt_rejected",
+            Self::Limited(denial) => denial.reason(),
+            Self::BudgetExhausted(_) => "budget_exhausted",
+            Self::Overloaded { .. } => "overloaded",
+            Self::TargetsExhausted { .. } => "targets_exhausted",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::DeadlineExceeded { .. } => "deadline_exceeded",
+            Self::Internal { .. } => "internal",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::IdempotencyConflict => "idempotency_conflict",
+        }
+    }
+}
+
+impl Denial {
+    /// Whether rates refuse, or only the number of calls in flight.
+    fn reason(&self) -> &'static str {
+        let concurrency = |refusal: &Refusal| matches!(refusal, Refusal::Concurrency { .. });
+        if !self.refusals.is_empty() && self.refusals.iter().all(concurrency) {
+            "concurrency_limited"
+        } else {
+            "rate_limited"
+        }
+    }
+}

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use tollgate_core::{
     HoldId, Money,
-    account::{Applied, HoldReply, SettleReply},
+    account::{Applied, HoldReply, Refusal, SettleReply},
     budget::Balance,
     hold::{Ending, HoldRequest},
     limit::{Limits, Scope, Unit},
@@ -22,6 +22,13 @@ pub mod memory;
 pub trait Store: Send + Sync {
     /// Takes all that the request asks for from one scope, or nothing.
     fn hold<'a>(&'a self, limits: &'a Arc<Limits>, request: HoldRequest) -> Reply<'a, HoldReply>;
+
+    /// What would refuse this request now. Takes nothing, leaves no earmark, passes no mark.
+    fn probe<'a>(
+        &'a self,
+        limits: &'a Arc<Limits>,
+        request: HoldRequest,
+    ) -> Reply<'a, Vec<Refusal>>;
 
     /// Adds money to an open hold, in all its budgets or in none. Tells whether it did.
     fn extend<'a>(&'a self, limits: &'a Arc<Limits>, id: HoldId, extra: Money) -> Reply<'a, bool>;

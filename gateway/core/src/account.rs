@@ -218,19 +218,26 @@ impl Account {
         if let Some(limit) = self.run_conflict(request) {
             return HoldReply::RunBudgetConflict { limit };
         }
-        let windows: Vec<Window> = limits
-            .budgets
-            .iter()
-            .map(|budget| budget.calendar.window_at(now))
-            .collect();
-        for spec in &limits.buckets {
-            self.bucket(spec, now).refill(spec, now);
-        }
-        let refusals = self.refusals(limits, request, &windows, now);
+        let windows = windows(limits, now);
+        // Copies: a refusal leaves buckets as they were.
+        let buckets = self.refilled_all(limits, now);
+        let refusals = self.refusals(limits, request, (&buckets, &windows), now);
         if !refusals.is_empty() && !request.force {
-            return HoldReply::Refused(self.refuse(limits, request, refusals, now));
+            return HoldReply::Refused(self.refuse(limits, request, buckets, refusals, now));
         }
-        HoldReply::Held(self.take(limits, request, &windows, now))
+        HoldReply::Held(self.take(limits, request, buckets, &windows, now))
+    }
+
+    /// What would refuse `request` now. Takes nothing, leaves no earmark, passes no mark.
+    #[must_use]
+    pub fn probe(&self, limits: &Limits, request: &HoldRequest, now: Timestamp) -> Vec<Refusal> {
+        let windows = windows(limits, now);
+        self.refusals(
+            limits,
+            request,
+            (&self.refilled_all(limits, now), &windows),
+            now,
+        )
     }
 
     /// Everything that refuses `request` now. Writes nothing.
@@ -238,7 +245,7 @@ impl Account {
         &self,
         limits: &Limits,
         request: &HoldRequest,
-        windows: &[Window],
+        (buckets, windows): (&[Bucket], &[Window]),
         now: Timestamp,
     ) -> Vec<Refusal> {
         let mut refusals = Vec::new();
@@ -246,9 +253,9 @@ impl Account {
             let wait_ms = until.since(now);
             refusals.push(Refusal::Cooldown { wait_ms });
         }
-        for spec in &limits.buckets {
+        for (spec, bucket) in limits.buckets.iter().zip(buckets) {
             let ask = ask(spec, request);
-            match self.buckets[&spec.name].verdict(spec, now, ask) {
+            match bucket.verdict(spec, now, ask) {
                 Verdict::Fits => {}
                 Verdict::Wait { wait_ms, .. } => refusals.push(Refusal::Rate {
                     limit: Arc::clone(&spec.name),
@@ -283,6 +290,7 @@ impl Account {
         &mut self,
         limits: &Limits,
         request: &HoldRequest,
+        buckets: Vec<Bucket>,
         refusals: Vec<Refusal>,
         now: Timestamp,
     ) -> Refused {
@@ -296,14 +304,14 @@ impl Account {
         if let (Some(wait), Some(max)) = (longest, request.max_wait_ms)
             && wait <= max
         {
-            for spec in &limits.buckets {
+            for (spec, mut bucket) in limits.buckets.iter().zip(buckets) {
                 let ask = ask(spec, request);
-                let bucket = self.bucket(spec, now);
                 if let Verdict::Wait {
                     may_earmark: true, ..
                 } = bucket.verdict(spec, now, ask)
                 {
                     bucket.earmark(now, wait, ask.need.saturating_add(ask.floor), request.id);
+                    self.put(spec, bucket);
                 }
             }
         }
@@ -323,14 +331,15 @@ impl Account {
         &mut self,
         limits: &Limits,
         request: &HoldRequest,
+        buckets: Vec<Bucket>,
         windows: &[Window],
         now: Timestamp,
     ) -> Held {
         let mut remaining = Vec::with_capacity(limits.buckets.len());
-        for spec in &limits.buckets {
-            let bucket = self.bucket(spec, now);
+        for (spec, mut bucket) in limits.buckets.iter().zip(buckets) {
             bucket.take(spec, now, spec.unit.of(&request.need), request.id);
             remaining.push(bucket.remaining(spec));
+            self.put(spec, bucket);
         }
         for gauge in &limits.gauges {
             *self.gauges.entry(Arc::clone(&gauge.name)).or_default() += 1;
@@ -442,6 +451,28 @@ impl Account {
         self.runs.insert(run, RunBudget { limit, last_used });
     }
 
+    /// The buckets as they are now, to look at.
+    fn refilled_all(&self, limits: &Limits, now: Timestamp) -> Vec<Bucket> {
+        let refilled = |spec| self.refilled(spec, now);
+        limits.buckets.iter().map(refilled).collect()
+    }
+
+    /// The bucket as it is now, to look at.
+    fn refilled(&self, spec: &BucketSpec, now: Timestamp) -> Bucket {
+        let known = self.buckets.get(&spec.name).cloned();
+        let mut bucket = known.unwrap_or_else(|| Bucket::full(spec, now));
+        bucket.refill(spec, now);
+        bucket
+    }
+
+    fn put(&mut self, spec: &BucketSpec, bucket: Bucket) {
+        // Not `insert` alone, so that a bucket that is there costs no name.
+        match self.buckets.get_mut(&spec.name) {
+            Some(known) => *known = bucket,
+            None => drop(self.buckets.insert(Arc::clone(&spec.name), bucket)),
+        }
+    }
+
     fn bucket(&mut self, spec: &BucketSpec, now: Timestamp) -> &mut Bucket {
         // Looked up twice so that a bucket that is there costs no allocation.
         if !self.buckets.contains_key(&spec.name) {
@@ -481,6 +512,11 @@ fn key(budget: &Arc<str>, window: &Arc<str>) -> CounterKey {
         budget: Arc::clone(budget),
         window: Arc::clone(window),
     }
+}
+
+fn windows(limits: &Limits, now: Timestamp) -> Vec<Window> {
+    let window = |budget: &BudgetSpec| budget.calendar.window_at(now);
+    limits.budgets.iter().map(window).collect()
 }
 
 fn ask(spec: &BucketSpec, request: &HoldRequest) -> Ask {

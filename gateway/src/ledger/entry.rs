@@ -9,7 +9,8 @@ use std::sync::Arc;
 pub struct Entry {
     /// When it was decided, in milliseconds since the Unix epoch, by the store's clock.
     pub at_ms: i64,
-    /// What happened. `(hold, kind)` is unique in a ledger.
+    /// What happened. `(hold, kind)` counts once: a line that repeats it changes nothing. Only
+    /// `extended` and `crossed` may come again, and say then how far it got in all.
     pub kind: Kind,
     /// The team.
     pub team: Arc<str>,

@@ -221,8 +221,20 @@ async fn refuses_as_a_whole(case: &Case) {
         .collect();
     assert_eq!(limits, ["tokens_per_minute 60000", "day 10001"]);
     assert_eq!(case.money().await, (0, 0));
+    let store = case.subject.store();
+    let probed = store
+        .probe(&case.limits, case.request(9, 60_001, 10_001))
+        .await;
+    assert_eq!(probed.expect("an answer"), refused.refusals);
+    let probed = store
+        .probe(&case.limits, case.request(9, 60_000, 10_000))
+        .await;
+    assert_eq!(probed.expect("an answer"), []);
     let held = case.held(case.request(2, 60_000, 10_000)).await;
-    assert_eq!(held.remaining[0], 599, "the refusal took no request");
+    assert_eq!(
+        held.remaining[0], 599,
+        "neither refusal nor probe took a request"
+    );
 }
 
 async fn tells_held_from_spent(case: &Case) {

@@ -16,7 +16,9 @@ use std::{
 };
 use tollgate_core::{
     HoldId, Money, Timestamp, Usage,
-    account::{Account, Applied, Counter, CounterKey, HoldReply, Memory, RUN, SettleReply},
+    account::{
+        Account, Applied, Counter, CounterKey, HoldReply, Memory, RUN, Refusal, SettleReply,
+    },
     budget::{Balance, Crossing},
     hold::{Ending, HoldRequest, State},
     limit::{Limits, Scope, Unit},
@@ -305,6 +307,18 @@ fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
 impl Store for MemoryStore {
     fn hold<'a>(&'a self, limits: &'a Arc<Limits>, request: HoldRequest) -> Reply<'a, HoldReply> {
         future::ready(self.hold_now(limits, &request)).boxed()
+    }
+
+    fn probe<'a>(
+        &'a self,
+        limits: &'a Arc<Limits>,
+        request: HoldRequest,
+    ) -> Reply<'a, Vec<Refusal>> {
+        let books = self.books(&limits.scope);
+        let refusals = lock(&books)
+            .account
+            .probe(limits, &request, self.clock.now());
+        future::ready(Ok(refusals)).boxed()
     }
 
     fn extend<'a>(&'a self, limits: &'a Arc<Limits>, id: HoldId, extra: Money) -> Reply<'a, bool> {

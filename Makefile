@@ -1,0 +1,46 @@
+# Tollgate: what people run. `make` lists the targets.
+
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: prerequisites
+prerequisites: ## Install what building and testing need (Debian or Ubuntu; needs root or sudo)
+	@tests/prerequisites.sh
+
+.PHONY: build
+build: ## Build all programs (debug)
+	$(CARGO) build --workspace --all-targets --locked
+
+.PHONY: test
+test: prerequisites build ## Run all tests
+	$(CARGO) test --workspace --locked
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: lint
+lint: ## Check format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: check
+check: prerequisites lint test ## What CI runs: format, lints, tests
+
+.PHONY: demo
+demo: ## Analyse the example articles through a real gateway and a simulated provider
+	$(CARGO) build --locked -p tollgate -p chain-client -p tollgate-tests --bins
+	$(CARGO) run --locked -q -p tollgate-tests --bin demo
+
+.PHONY: bench
+bench: ## Measure the gateway beside a bare pass-through (release build)
+	$(CARGO) build --release --locked -p tollgate -p tollgate-tests --bins
+	$(CARGO) run --release --locked -q -p tollgate-tests --bin bench
+
+.PHONY: docs
+docs: ## Render the documents that are made from code
+	UPDATE_DOCS=1 $(CARGO) test --workspace --locked documentation

@@ -1,0 +1,184 @@
+//! The gateway as a whole: the only place that names every concrete type.
+
+mod background;
+mod build;
+mod signals;
+
+pub use build::StartError;
+pub use signals::shutdown_signal;
+
+use crate::{
+    catalog::Catalog,
+    clock::Clock,
+    complete::Gates,
+    config::Config,
+    grpc::{self, Bounds, Edge},
+    health::Health,
+    interactions::Interactions,
+    keys::Keyring,
+    ledger::Ledger,
+    store::Store,
+    telemetry::{
+        Observer,
+        log::Dropped,
+        server::{self, Readiness},
+    },
+};
+use arc_swap::ArcSwap;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic_health::server::HealthReporter;
+
+/// How long settling and logs may take after the last call ended.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// What a running gateway is made of.
+struct Parts {
+    catalog: Arc<ArcSwap<Catalog>>,
+    keyring: Arc<ArcSwap<Keyring>>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    settler: crate::complete::Settler,
+    gates: Arc<Gates>,
+    health: Arc<Health>,
+    observer: Arc<Observer>,
+    interactions: Arc<Interactions>,
+    ledger: Arc<Ledger>,
+    /// Work of calls that may outlive them.
+    calls: TaskTracker,
+    /// Counts log lines that were lost, if this process logs.
+    log_lines: Option<Dropped>,
+    config: Config,
+}
+
+/// A gateway that serves.
+pub struct App {
+    /// Where it serves gRPC.
+    pub grpc: SocketAddr,
+    /// Where it serves metrics and probes.
+    pub metrics: SocketAddr,
+    parts: Arc<Parts>,
+    edge: Edge,
+    reporter: HealthReporter,
+    readiness: Readiness,
+    /// Stops the listener.
+    stop: CancellationToken,
+    /// Stops the background, after the last call.
+    stop_background: CancellationToken,
+    background: TaskTracker,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl App {
+    /// Builds everything, restores balances from the ledger, binds, and serves.
+    ///
+    /// # Errors
+    /// If something that the configuration names can't be used. Nothing is bound then.
+    pub async fn start(config: Config, log_lines: Option<Dropped>) -> Result<Self, StartError> {
+        let (parts, settler_task, alerts) = build::parts(config, log_lines).await?;
+        let parts = Arc::new(parts);
+        let grpc = bind(parts.config.server.listen).await?;
+        let metrics = bind(parts.config.server.metrics_listen).await?;
+        let (grpc_at, metrics_at) = (local(&grpc)?, local(&metrics)?);
+        let (edge, reporter) = build::edge(&parts).await?;
+        let stop = CancellationToken::new();
+        let stop_background = CancellationToken::new();
+        let background = TaskTracker::new();
+        let stopped = stop_background.clone();
+        background.spawn(settler_task.run(stopped.clone().cancelled_owned()));
+        if let Some(alerts) = alerts {
+            background.spawn(alerts.run(stopped.clone().cancelled_owned()));
+        }
+        background::start(&parts, &background, &stopped);
+        let readiness = Readiness::default();
+        let endpoint = background::metrics(&parts, readiness.clone());
+        background.spawn(server::serve(metrics, endpoint, stopped.cancelled_owned()));
+        let bounds = Bounds {
+            grace: parts.config.server.shutdown_grace,
+            ..Bounds::default()
+        };
+        let stopping = stop.clone().cancelled_owned();
+        let serving = background.spawn(grpc::serve(grpc, edge.clone(), bounds, stopping));
+        readiness.is_reached();
+        Ok(Self {
+            grpc: grpc_at,
+            metrics: metrics_at,
+            parts,
+            edge,
+            reporter,
+            readiness,
+            stop,
+            stop_background,
+            background,
+            serving,
+        })
+    }
+
+    /// Takes a new configuration into force for all later calls, or leaves the old one and says why.
+    ///
+    /// Listeners, store, ledger and logs stay as they are: these need a restart.
+    pub fn reload(&self, config: &Config) {
+        let adapters = match build::adapters(config, &self.parts.clock) {
+            Ok(adapters) => adapters,
+            Err(error) => return self.reload_refused(&error),
+        };
+        let catalog = Arc::new(config.catalog(&adapters));
+        let keyring = Arc::new(build::keyring(config, &catalog));
+        self.parts.observer.configured(&catalog, &config.hash());
+        self.parts.keyring.store(keyring);
+        self.parts.catalog.store(catalog);
+    }
+
+    /// A new configuration can't be used: the old one stays in force.
+    pub fn reload_refused(&self, problem: &dyn std::fmt::Display) {
+        self.parts.observer.config_rejected(problem);
+    }
+
+    /// Stops accepting, lets running calls end, settles everything, and flushes.
+    pub async fn shutdown(self) {
+        let parts = self.parts;
+        parts.observer.draining();
+        self.readiness.is_lost();
+        build::not_serving(&self.reporter).await;
+        self.edge.drain();
+        self.stop.cancel();
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!(%error, "the listener broke");
+        }
+        // What callers left behind: attempts that are read on, keys whose callers hung up.
+        parts.calls.close();
+        let left = parts.config.server.hangup_grace + LAST_WORDS;
+        if tokio::time::timeout(left, parts.calls.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some calls did not end; their holds expire with their leases");
+        }
+        self.stop_background.cancel();
+        self.background.close();
+        if tokio::time::timeout(LAST_WORDS, self.background.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                backlog = parts.settler.backlog(),
+                "some endings did not land"
+            );
+        }
+        parts.interactions.close();
+        if let Err(error) = parts.ledger.close() {
+            tracing::error!(%error, "the ledger could not be flushed");
+        }
+        tracing::info!(event = "stopped", "stopped");
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| StartError::Bind { address, error })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(StartError::Io)
+}

@@ -1,0 +1,136 @@
+//! Work that no call waits for: leases, expiry, and the gauges of balances.
+
+use super::Parts;
+use crate::{
+    complete::LEASE_MS,
+    telemetry::{
+        Lengths, Observer,
+        log::Dropped,
+        server::{Endpoint, Readiness},
+    },
+};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::MissedTickBehavior;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tollgate_core::limit::{Limits, Scope};
+
+/// How often leases are prolonged: three tries before one runs out.
+const RENEW: Duration = Duration::from_millis(LEASE_MS / 3);
+/// How often holds are looked for whose leases ran out.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often the gauges of balances are read.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// Starts it all.
+pub(super) fn start(parts: &Arc<Parts>, tasks: &TaskTracker, stop: &CancellationToken) {
+    every(RENEW, Arc::clone(parts), tasks, stop, renew);
+    every(SWEEP, Arc::clone(parts), tasks, stop, sweep);
+    every(REFRESH, Arc::clone(parts), tasks, stop, refresh);
+}
+
+fn every<F, W>(
+    period: Duration,
+    parts: Arc<Parts>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+    work: W,
+) where
+    W: Fn(Arc<Parts>) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while let Some(_tick) = stop.run_until_cancelled(ticks.tick()).await {
+            work(Arc::clone(&parts)).await;
+        }
+    });
+}
+
+/// Prolongs the leases of calls that run.
+async fn renew(parts: Arc<Parts>) {
+    for (scope, ids) in parts.settler.open_holds() {
+        if let Err(error) = parts.store.renew(&scope, &ids, LEASE_MS).await {
+            tracing::debug!(%error, %scope, "leases were not renewed");
+        }
+    }
+}
+
+/// Charges holds whose gateway is gone.
+async fn sweep(parts: Arc<Parts>) {
+    for limits in scopes(&parts) {
+        match parts.store.sweep(&limits).await {
+            Ok(swept) => {
+                for swept in &swept {
+                    parts.observer.expired(&limits.scope, swept);
+                }
+                if let (false, Scope::Team(team)) = (swept.is_empty(), &limits.scope) {
+                    parts.gates.released(team);
+                }
+            }
+            Err(error) => tracing::debug!(%error, scope = %limits.scope, "not swept"),
+        }
+    }
+}
+
+/// Reads the balances that metrics show, so that a scrape touches no store.
+async fn refresh(parts: Arc<Parts>) {
+    let catalog = parts.catalog.load_full();
+    for team in catalog.teams.values() {
+        if let Ok(balances) = parts.store.balances(&team.limits).await {
+            parts.observer.budget_balances(&team.name, &balances);
+        }
+    }
+    let health = parts.ledger.health();
+    if health.failing {
+        parts.observer.ledger_failed("holds are not granted while the ledger can't be written");
+    } else {
+        parts.observer.ledger_recovered();
+    }
+}
+
+/// What the metrics listener serves.
+pub(super) fn metrics(parts: &Arc<Parts>, readiness: Readiness) -> Endpoint {
+    let observer = Arc::clone(&parts.observer);
+    let parts = Arc::clone(parts);
+    let before_scrape = move |observer: &Observer| {
+        let ledger = parts.ledger.health();
+        let open = parts.settler.open_holds();
+        observer.lengths_seen(Lengths {
+            settlement_backlog: parts.settler.backlog(),
+            holds_open: open.iter().map(|(_, ids)| count(ids.len())).sum(),
+            ledger_buffered_bytes: count(ledger.buffered_bytes),
+            ledger_dropped: ledger.dropped,
+            log_lines_dropped: parts.log_lines.as_ref().map_or(0, Dropped::lines),
+            interactions_dropped: parts.interactions.dropped(),
+        });
+        let now = parts.clock.now();
+        for model in parts.catalog.load().models.values() {
+            for deployment in &model.deployments {
+                let condition = parts.health.condition(&deployment.id, now);
+                observer.condition_seen(&deployment.id, &condition);
+            }
+        }
+    };
+    Endpoint {
+        observer,
+        readiness,
+        before_scrape: Box::new(before_scrape),
+    }
+}
+
+fn count(many: usize) -> u64 {
+    u64::try_from(many).unwrap_or(u64::MAX)
+}
+
+/// The limits of every team and of every deployment that has some.
+fn scopes(parts: &Parts) -> Vec<Arc<Limits>> {
+    let catalog = parts.catalog.load();
+    let teams = catalog.teams.values().map(|team| Arc::clone(&team.limits));
+    let deployments = catalog.models.values().flat_map(|model| &model.deployments);
+    let deployments = deployments
+        .filter(|deployment| !deployment.limits.is_empty())
+        .map(|deployment| Arc::clone(&deployment.limits));
+    teams.chain(deployments).collect()
+}

@@ -1,0 +1,163 @@
+//! The command line: what can be asked for, and the commands that need no server.
+
+mod check;
+mod keys;
+
+use crate::config::{self, Environment};
+use clap::{Args, Parser, Subcommand};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// The LLM gateway that many teams share without overspending.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "tollgate",
+    version,
+    after_help = "Start here:\n  tollgate keys new --id k1 --team news   make an API key\n  \
+                  tollgate check tollgate.toml            list everything that is wrong\n  \
+                  tollgate serve --config tollgate.toml   serve"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked for.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve calls until a signal to stop.
+    #[command(after_help = "Example:\n  tollgate serve --config /etc/tollgate/tollgate.toml")]
+    Serve(Serve),
+    /// A command that needs no server.
+    #[command(flatten)]
+    Offline(Offline),
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The configuration file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TOLLGATE_CONFIG",
+        default_value = "tollgate.toml"
+    )]
+    pub config: PathBuf,
+}
+
+/// The commands that need no server.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Offline {
+    /// Check a configuration file and list everything that is wrong with it.
+    ///
+    /// Reads the secrets that the file names, as `serve` does. Exits with 0 if nothing is wrong,
+    /// else with 2.
+    #[command(after_help = "Example:\n  tollgate check tollgate.toml && systemctl reload tollgate")]
+    Check(File),
+    /// Print what is in force: the file with all defaults, without secrets.
+    ///
+    /// The output is a configuration file itself.
+    #[command(
+        after_help = "Example:\n  tollgate print-config tollgate.toml | diff deployed.toml -"
+    )]
+    PrintConfig(File),
+    /// Make API keys.
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+/// Which configuration file.
+#[derive(Clone, Debug, Args)]
+pub struct File {
+    /// The configuration file.
+    #[arg(
+        value_name = "FILE",
+        env = "TOLLGATE_CONFIG",
+        default_value = "tollgate.toml"
+    )]
+    pub file: PathBuf,
+}
+
+/// What can be done with API keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Keys {
+    /// Make an API key and show it once.
+    ///
+    /// The gateway keeps an HMAC of it only, made with the pepper in TOLLGATE_KEY_PEPPER. Without
+    /// a pepper this makes one too. Nothing is stored: give the key to the team, and the variables
+    /// to the gateway.
+    #[command(after_help = "Examples:\n  tollgate keys new --id k1 --team news\n  \
+                      tollgate keys new --id ci --json | jq -r .key")]
+    New(NewKey),
+}
+
+/// Which key to make.
+#[derive(Clone, Debug, Args)]
+pub struct NewKey {
+    /// The id, unique over all teams: lower-case letters, digits and "-". It is part of the key.
+    #[arg(long, value_name = "ID", value_parser = keys::id)]
+    pub id: String,
+    /// The team, to print its lines of the configuration.
+    #[arg(long, value_name = "NAME", value_parser = keys::team)]
+    pub team: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well: exit code 0.
+    Good,
+    /// There are problems, and they were printed: exit code 2.
+    Bad,
+}
+
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Good => Self::SUCCESS,
+            Verdict::Bad => Self::from(2),
+        }
+    }
+}
+
+/// Where a command writes.
+pub struct Output<'a> {
+    /// What was asked for.
+    pub out: &'a mut dyn Write,
+    /// What is wrong.
+    pub err: &'a mut dyn Write,
+}
+
+impl Offline {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// If its output can't be written.
+    pub fn run(&self, environment: &dyn Environment, output: Output<'_>) -> io::Result<Verdict> {
+        match self {
+            Self::Check(File { file }) => check::run(file, environment, output),
+            Self::PrintConfig(File { file }) => match config::load(file, environment) {
+                Ok(config) => {
+                    write!(output.out, "{}", config.redacted())?;
+                    Ok(Verdict::Good)
+                }
+                Err(problems) => {
+                    writeln!(output.err, "{problems}")?;
+                    Ok(Verdict::Bad)
+                }
+            },
+            Self::Keys(Keys::New(new)) => keys::new(new, environment, output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Admission: the hold is taken here, at once, after a bounded wait, or not at all.
+
+use super::{LEASE_MS, Shared, gate::Gate, hold::Hold, plan::Plan};
+use crate::{
+    call::Call,
+    catalog::Team,
+    error::{Denial, Error, Result, Violation},
+    telemetry::CallObservation,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+use tollgate_core::{
+    HoldId,
+    account::{Cure, Held, HoldReply, Refusal, Refused},
+    hold::{HoldRequest, RunTake},
+};
+
+/// The least time that a call needs after admission; a wait that leaves less is not started.
+const LEAST_SERVICE: Duration = Duration::from_millis(20);
+/// How often the head looks again when it waits for another call to end, which may end on
+/// another replica.
+const RELEASE_POLL: Duration = Duration::from_millis(250);
+/// What a caller is told when waiting helps but nobody knows how long.
+const UNKNOWN_WAIT_MS: u64 = 1_000;
+
+/// What the store said to a request for a hold.
+enum Said {
+    Held(Box<Held>),
+    Refused(Refused),
+}
+
+impl Shared {
+    /// Takes the hold of a call, waiting if that helps and fits.
+    pub(crate) async fn admit(
+        self: &Arc<Self>,
+        id: HoldId,
+        team: &Arc<Team>,
+        call: &Arc<Call>,
+        mut plan: Plan,
+        deadline: Instant,
+        seen: &mut CallObservation,
+    ) -> Result<(Plan, Hold)> {
+        let started = Instant::now();
+        let until = deadline
+            .checked_sub(LEAST_SERVICE)
+            .map_or(started, |latest| latest.min(started + self.policy.max_wait));
+        loop {
+            let hold = Hold::arm(self, id, team, call, &plan);
+            let request = hold_request(id, call, &plan, until.duration_since(started));
+            match self.hold_in_line(team, request, until, seen).await {
+                Ok(held) => {
+                    let waited = started.elapsed();
+                    seen.admitted(&held, waited);
+                    return Ok((plan, hold.granted(*held, waited)));
+                }
+                Err(error) => {
+                    hold.never_taken(&error);
+                    // A budget that has no room for the dear targets may have for the cheap ones.
+                    let budget = matches!(&error, Error::BudgetExhausted(_));
+                    if budget && plan.take_cheaper() {
+                        continue;
+                    }
+                    seen.denied(&error);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Asks at once if nobody waits, else in the order of arrival.
+    async fn hold_in_line(
+        &self,
+        team: &Arc<Team>,
+        request: HoldRequest,
+        until: Instant,
+        seen: &mut CallObservation,
+    ) -> Result<Box<Held>> {
+        let gate = self.gates.of(&team.name);
+        if !gate.is_busy() {
+            match self.ask(team, &gate, &request).await? {
+                Said::Held(held) => return Ok(held),
+                Said::Refused(refused) => worth_waiting(&refused.refusals, until)?,
+            }
+        }
+        let _waiting = seen.waiting();
+        let Some(_place) = gate.join() else {
+            return Err(denied(gate.last_told()));
+        };
+        // Bounded by `until`: whoever is at the head leaves by then.
+        let Ok(Ok(_head)) = tokio::time::timeout_at(until, gate.head.acquire()).await else {
+            return Err(denied(gate.last_told()));
+        };
+        loop {
+            // Registered before asking, so that an ending in between is not missed.
+            let released = gate.released.notified();
+            let refused = match self.ask(team, &gate, &request).await? {
+                Said::Held(held) => {
+                    // There may be room for the next one too.
+                    gate.released.notify_one();
+                    return Ok(held);
+                }
+                Said::Refused(refused) => refused,
+            };
+            worth_waiting(&refused.refusals, until)?;
+            let pause = match longest_wait(&refused.refusals) {
+                Some(ms) => Duration::from_millis(ms),
+                None => RELEASE_POLL,
+            };
+            let wake = (Instant::now() + pause).min(until);
+            let _ = tokio::time::timeout_at(wake, released).await;
+            if Instant::now() >= until {
+                return Err(denied(refused.refusals));
+            }
+        }
+    }
+
+    async fn ask(&self, team: &Arc<Team>, gate: &Gate, request: &HoldRequest) -> Result<Said> {
+        match self.store.hold(&team.limits, request.clone()).await? {
+            HoldReply::Held(held) => {
+                gate.note_balances(&held.budgets);
+                Ok(Said::Held(Box::new(held)))
+            }
+            HoldReply::Refused(refused) => {
+                gate.told(&refused.refusals);
+                self.observer.crossed(&team.name, &refused.crossings);
+                Ok(Said::Refused(refused))
+            }
+            HoldReply::RunBudgetConflict { limit } => {
+                let text = format!(
+                    "the run's budget was set to {limit} dollars by its first call and can't change"
+                );
+                let violation = Violation::new("spec.run_budget.limit_nano_usd", text);
+                Err(Error::InvalidRequest(vec![violation]))
+            }
+            // Ids are minted here, once: only a bug or a store gone wrong can get here.
+            HoldReply::Duplicate(_) => Err(Error::Internal {
+                cost: tollgate_core::Money::ZERO,
+            }),
+        }
+    }
+}
+
+pub(super) fn hold_request(
+    id: HoldId,
+    call: &Call,
+    plan: &Plan,
+    max_wait: Duration,
+) -> HoldRequest {
+    let quote = plan.quote();
+    HoldRequest {
+        id,
+        need: quote.need(),
+        amount: quote.worst_case,
+        lease_ms: LEASE_MS,
+        max_wait_ms: u64::try_from(max_wait.as_millis()).ok(),
+        floor_permille: 0,
+        run: call.run_budget.map(|limit| RunTake {
+            run: Arc::clone(&call.attribution.run),
+            limit,
+        }),
+        force: false,
+    }
+}
+
+/// Whether waiting until then can cure all of it.
+fn worth_waiting(refusals: &[Refusal], until: Instant) -> Result<()> {
+    let left = until.saturating_duration_since(Instant::now());
+    let curable = refusals.iter().all(|refusal| match refusal.cure() {
+        Cure::After(ms) => Duration::from_millis(ms) <= left,
+        Cure::Release => !left.is_zero(),
+        Cure::None => false,
+    });
+    if curable {
+        Ok(())
+    } else {
+        Err(denied(refusals.to_vec()))
+    }
+}
+
+/// The longest wait that is known; `None` if only other calls' endings help.
+fn longest_wait(refusals: &[Refusal]) -> Option<u64> {
+    let known = refusals.iter().filter_map(|refusal| match refusal.cure() {
+        Cure::After(ms) => Some(ms),
+        Cure::Release | Cure::None => None,
+    });
+    known.max()
+}
+
+/// The error that says what refused and whether waiting helps.
+fn denied(refusals: Vec<Refusal>) -> Error {
+    let never = |refusal: &Refusal| matches!(refusal, Refusal::Unsatisfiable { .. });
+    if refusals.iter().any(never) {
+        return Error::LimitUnsatisfiable(refusals.into_iter().filter(never).collect());
+    }
+    let curable = refusals.iter().all(|refusal| refusal.cure() != Cure::None);
+    let unknown = refusals
+        .iter()
+        .any(|refusal| refusal.cure() == Cure::Release);
+    let known = longest_wait(&refusals);
+    let least = if unknown || known.is_none() {
+        UNKNOWN_WAIT_MS
+    } else {
+        1
+    };
+    let retry_after_ms = curable.then(|| known.unwrap_or(0).max(least));
+    let budget = |refusal: &Refusal| matches!(refusal, Refusal::Budget { .. });
+    let by_budget = refusals.iter().any(budget);
+    let denial = Denial {
+        refusals,
+        retry_after_ms,
+    };
+    if by_budget {
+        Error::BudgetExhausted(denial)
+    } else {
+        Error::Limited(denial)
+    }
+}

@@ -1,0 +1,164 @@
+//! The outermost layer: deadlines, shedding, panics, and the count of every RPC.
+//!
+//! tonic answers its own timeouts with CANCELLED and its own load shedding with RESOURCE_EXHAUSTED,
+//! outside of user layers where nothing counts them. So the routes are served behind this layer,
+//! which takes `grpc-timeout` out and does all three itself (observability.md 8.1).
+
+use super::{
+    deadline::{self, Deadline},
+    status::status,
+};
+use crate::{error::Error, telemetry::Observer};
+use futures_util::FutureExt as _;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+use tollgate_core::Money;
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::ServiceExt as _;
+
+/// The bounds of the edge.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgePolicy {
+    /// The most calls in flight; more are refused with OVERLOADED.
+    pub max_in_flight: u64,
+}
+
+/// When a caller that was shed may come back.
+const SHED_RETRY_MS: u64 = 500;
+/// How much later than the pipeline this layer gives up: it is a backstop only.
+const BACKSTOP: Duration = Duration::from_millis(0);
+
+/// Serves RPCs. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Edge {
+    routes: Routes,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    observer: Arc<Observer>,
+    policy: EdgePolicy,
+    in_flight: AtomicU64,
+    draining: AtomicBool,
+}
+
+impl Edge {
+    /// An edge in front of these routes.
+    #[must_use]
+    pub fn new(routes: Routes, observer: Arc<Observer>, policy: EdgePolicy) -> Self {
+        Self {
+            routes: routes.prepare(),
+            shared: Arc::new(Shared {
+                observer,
+                policy,
+                in_flight: AtomicU64::new(0),
+                draining: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// From now on new calls are refused with OVERLOADED, so that clients go elsewhere.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, SeqCst);
+    }
+
+    /// How many calls are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.shared.in_flight.load(SeqCst)
+    }
+
+    /// Handles one RPC.
+    pub(super) async fn handle(self, request: Request<Incoming>) -> Response<Body> {
+        let rpc = self.shared.observer.rpc_started(request.uri().path());
+        let governed = request.uri().path().starts_with("/tollgate.");
+        let (response, code) = if governed {
+            self.govern(request).await
+        } else {
+            // Health and reflection answer also when calls are refused.
+            let response = self.route(request).await;
+            let code = code_of(&response);
+            (response, code)
+        };
+        rpc.handled(code);
+        response
+    }
+
+    async fn govern(self, mut request: Request<Incoming>) -> (Response<Body>, Code) {
+        let shared = Arc::clone(&self.shared);
+        let Some(_seat) = shared.seat() else {
+            let retry_after_ms = SHED_RETRY_MS;
+            return refusal(&status(&Error::Overloaded { retry_after_ms }));
+        };
+        let deadline = Instant::now() + deadline::take(request.headers_mut());
+        request.extensions_mut().insert(Deadline(deadline));
+        let late = || refusal(&status(&Error::DeadlineExceeded { cost: Money::ZERO }));
+        if deadline <= Instant::now() {
+            return late();
+        }
+        let handled = AssertUnwindSafe(self.route(request)).catch_unwind();
+        match tokio::time::timeout_at(deadline + BACKSTOP, handled).await {
+            Ok(Ok(response)) => {
+                let code = code_of(&response);
+                (response, code)
+            }
+            Ok(Err(_)) => {
+                shared.observer.panicked();
+                refusal(&status(&Error::Internal { cost: Money::ZERO }))
+            }
+            Err(_) => late(),
+        }
+    }
+
+    async fn route(self, request: Request<Incoming>) -> Response<Body> {
+        let answered: Result<_, Infallible> = self.routes.oneshot(request).await;
+        match answered {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl Shared {
+    /// A seat for one call, or `None` if there is none.
+    fn seat(self: &Arc<Self>) -> Option<Seat> {
+        if self.draining.load(SeqCst) {
+            self.observer.shed("draining");
+            return None;
+        }
+        if self.in_flight.fetch_add(1, SeqCst) >= self.policy.max_in_flight {
+            self.in_flight.fetch_sub(1, SeqCst);
+            self.observer.shed("in_flight");
+            return None;
+        }
+        Some(Seat(Arc::clone(self)))
+    }
+}
+
+/// One call in flight; over when dropped.
+struct Seat(Arc<Shared>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, SeqCst);
+    }
+}
+
+fn refusal(status: &Status) -> (Response<Body>, Code) {
+    (status.clone().into_http(), status.code())
+}
+
+/// Errors are trailers-only, so that their status is in the headers; all else is OK.
+fn code_of(response: &Response<Body>) -> Code {
+    Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
+}

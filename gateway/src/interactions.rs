@@ -1,0 +1,140 @@
+//! The interaction log: what was asked and answered, as far as each team's policy allows.
+//!
+//! One JSON line per call, written by a thread of its own. The request path never waits for it:
+//! when too much waits, records are dropped and counted. Keys are in no call, so in no line.
+
+mod line;
+mod writer;
+
+use crate::{
+    call::Call,
+    catalog::Bodies,
+    complete::{Attempt, Completion},
+    config,
+};
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+use tollgate_core::{HoldId, Timestamp};
+use writer::Writer;
+
+/// The most records that wait to be written.
+const MOST_WAITING: usize = 4_096;
+/// The most bytes of bodies that wait to be written.
+const MOST_WAITING_BYTES: usize = 64 << 20;
+
+/// One call with what came of it.
+#[derive(Debug)]
+pub struct Interaction {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The call.
+    pub id: HoldId,
+    /// The team.
+    pub team: Arc<str>,
+    /// What may be kept of prompt and answer.
+    pub bodies: Bodies,
+    /// What was asked.
+    pub call: Arc<Call>,
+    /// `ok`, or the reason of its error.
+    pub outcome: &'static str,
+    /// All attempts.
+    pub attempts: Vec<Attempt>,
+    /// The answer, if there was one.
+    pub completion: Option<Arc<Completion>>,
+    /// How long it waited for admission.
+    pub waited: Duration,
+}
+
+impl Interaction {
+    /// The bytes of its texts.
+    fn bytes(&self) -> usize {
+        let parts = self.call.messages.iter().flat_map(|message| &message.parts);
+        let answer = self.completion.as_ref().map_or(0, |c| c.text.len());
+        parts.map(String::len).sum::<usize>() + answer
+    }
+}
+
+/// The interaction log of one process.
+#[derive(Debug)]
+pub struct Interactions {
+    queue: Mutex<Option<SyncSender<Interaction>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    waiting_bytes: Arc<AtomicUsize>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Interactions {
+    /// Opens the log in its directory, which only its owner may read.
+    ///
+    /// # Errors
+    /// If the directory or the file can't be made.
+    pub fn open(settings: &config::interactions::Interactions) -> io::Result<Self> {
+        let mut writer = Writer::open(settings)?;
+        let (queue, records) = sync_channel::<Interaction>(MOST_WAITING);
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let dropped = Arc::new(AtomicU64::new(0));
+        let (waiting, lost) = (Arc::clone(&waiting_bytes), Arc::clone(&dropped));
+        let thread = std::thread::Builder::new()
+            .name("interactions".to_owned())
+            .spawn(move || {
+                while let Ok(record) = records.recv() {
+                    waiting.fetch_sub(record.bytes(), Relaxed);
+                    if writer.write(&record).is_err() {
+                        lost.fetch_add(1, Relaxed);
+                    }
+                }
+            })?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+            waiting_bytes,
+            dropped,
+        })
+    }
+
+    /// Keeps a record, unless too much waits already. Never blocks.
+    pub fn record(&self, interaction: Interaction) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = &*queue else { return };
+        let bytes = interaction.bytes();
+        if self.waiting_bytes.fetch_add(bytes, Relaxed) + bytes > MOST_WAITING_BYTES {
+            self.waiting_bytes.fetch_sub(bytes, Relaxed);
+            self.dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            queue.try_send(interaction)
+        {
+            self.waiting_bytes.fetch_sub(bytes, Relaxed);
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How many records were lost: too much waited, or the disk refused.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// Writes what waits and ends.
+    pub fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the interaction log panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

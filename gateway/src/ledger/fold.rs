@@ -1,0 +1,401 @@
+//! Balances as the sum of entries.
+//!
+//! Upheld after every entry: a counter's `spent` is the sum of the charges that counted, and its
+//! `held` is the sum of the open holds. A repeated entry changes nothing.
+
+mod endings;
+mod restored;
+
+use super::{CounterRef, Entry, Kind, usage_of};
+use crate::clock;
+pub(in crate::ledger) use endings::Endings;
+pub(in crate::ledger) use endings::Id;
+use endings::Seen;
+pub use restored::{Found, Restored};
+use std::{collections::BTreeMap, sync::Arc};
+use tollgate_core::{
+    Money, Timestamp,
+    account::{Counter, CounterKey, RUN},
+    tally::Tally,
+};
+
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// How long counters are kept after their window ended: a month and a bit, so that last month can
+/// be looked at.
+pub const WINDOW_KEPT_MS: u64 = 40 * DAY_MS;
+
+/// How long a run's budget is kept after its last hold. A day longer than in stores, which forget
+/// at the first hold of a day: what a store still knows must never be forgotten here.
+pub const RUN_KEPT_MS: u64 = tollgate_core::account::RUN_KEPT_MS + DAY_MS;
+
+/// The sum of the entries of a ledger.
+#[derive(Clone, Debug, Default)]
+pub struct Fold {
+    teams: BTreeMap<Arc<str>, Book>,
+    open: BTreeMap<Arc<str>, OpenEntry>,
+    endings: Endings,
+    entries: u64,
+    latest: Timestamp,
+    day: Option<(i64, Arc<str>)>,
+}
+
+/// What a ledger knows of one team.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// Money by budget and window.
+    pub counters: BTreeMap<CounterKey, Counter>,
+    /// The bounds of runs.
+    pub runs: BTreeMap<Arc<str>, RunLimit>,
+    /// The usage of the last days.
+    pub tally: Tally,
+}
+
+/// The bound of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLimit {
+    /// The bound.
+    pub limit: Money,
+    /// When the run held last.
+    pub last_used: Timestamp,
+}
+
+/// A hold without an ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenEntry {
+    /// Whose it is.
+    pub team: Arc<str>,
+    /// When it was granted.
+    pub at: Timestamp,
+    /// What it took from each counter, extensions included.
+    pub amount: Money,
+    /// The counters.
+    pub counters: Vec<CounterRef>,
+}
+
+/// What an entry did to the sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It counted.
+    Counted,
+    /// It was there before: nothing changed.
+    Repeated,
+    /// Its hold had ended otherwise: nothing changed. No store writes that.
+    Conflicting,
+}
+
+impl Fold {
+    /// Adds an entry.
+    pub fn apply(&mut self, entry: &Entry) -> Effect {
+        self.entries += 1;
+        self.latest = self.latest.max(at(entry));
+        match entry.kind {
+            Kind::Held => self.held(entry),
+            Kind::Extended => self.extended(entry),
+            Kind::Settled | Kind::Cancelled | Kind::Expired | Kind::Corrected => {
+                self.ended(entry)
+            }
+            Kind::ToppedUp => self.topped_up(entry),
+            Kind::Crossed => self.crossed(entry),
+        }
+    }
+
+    /// The teams.
+    pub fn teams(&self) -> impl Iterator<Item = (&Arc<str>, &Book)> {
+        self.teams.iter()
+    }
+
+    /// The teams, to take over what is known of them.
+    #[must_use]
+    pub fn into_teams(self) -> BTreeMap<Arc<str>, Book> {
+        self.teams
+    }
+
+    /// What is known of a team.
+    #[must_use]
+    pub fn team(&self, name: &str) -> Option<&Book> {
+        self.teams.get(name)
+    }
+
+    /// The holds without an ending, by id.
+    pub fn open(&self) -> impl Iterator<Item = (&Arc<str>, &OpenEntry)> {
+        self.open.iter()
+    }
+
+    /// What was spent in one window.
+    #[must_use]
+    pub fn spent(&self, team: &str, key: &CounterKey) -> Money {
+        self.teams
+            .get(team)
+            .and_then(|book| book.counters.get(key))
+            .map_or(Money::ZERO, |counter| counter.spent)
+    }
+
+    /// How many entries were added, repeated ones included.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The time of the latest entry.
+    #[must_use]
+    pub fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
+    /// Forgets what nobody asks for any more, as of the latest entry.
+    pub fn prune(&mut self) {
+        let now = self.latest;
+        for book in self.teams.values_mut() {
+            let runs = &mut book.runs;
+            runs.retain(|run, limit| {
+                let counter = book.counters.get(&run_key(run));
+                !is_stale(*limit, now) || counter.is_some_and(|c| c.held != Money::ZERO)
+            });
+            book.counters.retain(|key, counter| {
+                counter.held != Money::ZERO
+                    || if &*key.budget == RUN {
+                        runs.contains_key(&key.window)
+                    } else {
+                        counter.ends_at.is_none_or(|end| end + WINDOW_KEPT_MS >= now)
+                    }
+            });
+        }
+    }
+
+    /// Starts a segment: endings are remembered in this one and the one before.
+    pub(super) fn turn(&mut self) {
+        self.endings.turn();
+    }
+
+    /// Remembers an ending that is counted already, so that it is known when it is repeated.
+    pub(super) fn remember(&mut self, entry: &Entry) {
+        match entry.kind {
+            Kind::Held | Kind::Extended | Kind::Crossed => {}
+            kind => self.endings.remember(Id::of(entry), kind),
+        }
+    }
+
+    pub(super) fn from_parts(
+        teams: BTreeMap<Arc<str>, Book>,
+        open: BTreeMap<Arc<str>, OpenEntry>,
+        (entries, latest): (u64, Timestamp),
+    ) -> Self {
+        let mut fold = Self {
+            teams,
+            entries,
+            latest,
+            ..Self::default()
+        };
+        for (id, hold) in open {
+            for counter in &hold.counters {
+                let counter = fold.counter(&hold.team, counter);
+                counter.held = counter.held.plus(hold.amount);
+            }
+            fold.open.insert(id, hold);
+        }
+        fold
+    }
+
+    /// The same without the memory of endings, which only the ledger itself needs.
+    pub(super) fn without_endings(&self) -> Self {
+        Self {
+            teams: self.teams.clone(),
+            open: self.open.clone(),
+            endings: Endings::default(),
+            entries: self.entries,
+            latest: self.latest,
+            day: None,
+        }
+    }
+
+    fn held(&mut self, entry: &Entry) -> Effect {
+        if self.open.contains_key(&entry.hold) {
+            return Effect::Repeated;
+        }
+        if self.endings.state(&Id::of(entry)).is_some() {
+            return Effect::Repeated;
+        }
+        let amount = Money::from_nanos(entry.held_nano_usd);
+        self.touch_runs(entry);
+        for counter in &entry.counters {
+            let counter = self.counter(&entry.team, counter);
+            counter.held = counter.held.plus(amount);
+        }
+        let hold = OpenEntry {
+            team: Arc::clone(&entry.team),
+            at: at(entry),
+            amount,
+            counters: entry.counters.clone(),
+        };
+        self.open.insert(Arc::clone(&entry.hold), hold);
+        Effect::Counted
+    }
+
+    /// The entry has the whole amount, so that repeating it adds nothing.
+    fn extended(&mut self, entry: &Entry) -> Effect {
+        let amount = Money::from_nanos(entry.held_nano_usd);
+        let Some(hold) = self.open.get_mut(&entry.hold) else {
+            return Effect::Repeated;
+        };
+        if amount <= hold.amount {
+            return Effect::Repeated;
+        }
+        let extra = amount.minus(hold.amount);
+        hold.amount = amount;
+        let counters = hold.counters.clone();
+        for counter in &counters {
+            let counter = self.counter(&entry.team, counter);
+            counter.held = counter.held.plus(extra);
+        }
+        Effect::Counted
+    }
+
+    /// An ending of a hold that is open, or that was held elsewhere: a Redis store keeps open
+    /// holds itself and writes endings only.
+    fn ended(&mut self, entry: &Entry) -> Effect {
+        let id = Id::of(entry);
+        let seen = self.endings.seen(&id, entry.kind);
+        self.endings.remember(id, entry.kind);
+        match seen {
+            Seen::Never => {}
+            Seen::Same => return Effect::Repeated,
+            Seen::Other => return Effect::Conflicting,
+        }
+        if !self.release(&entry.hold) && entry.kind != Kind::Corrected {
+            self.touch_runs(entry);
+        }
+        self.charge(entry);
+        Effect::Counted
+    }
+
+    fn topped_up(&mut self, entry: &Entry) -> Effect {
+        let id = Id::of(entry);
+        let is_known = self.endings.state(&id).is_some();
+        self.endings.remember(id, entry.kind);
+        if is_known {
+            return Effect::Repeated;
+        }
+        let amount = Money::from_nanos(entry.top_up_nano_usd.unwrap_or(0));
+        for counter in &entry.counters {
+            let counter = self.counter(&entry.team, counter);
+            counter.topped_up = counter.topped_up.plus(amount);
+            // As in the account: a higher bound can be approached again.
+            counter.crossed_permille = 0;
+        }
+        Effect::Counted
+    }
+
+    fn crossed(&mut self, entry: &Entry) -> Effect {
+        let permille = entry.permille.unwrap_or(0);
+        let mut effect = Effect::Repeated;
+        for counter in &entry.counters {
+            let counter = self.counter(&entry.team, counter);
+            if permille > counter.crossed_permille {
+                counter.crossed_permille = permille;
+                effect = Effect::Counted;
+            }
+        }
+        effect
+    }
+
+    /// Gives back what an open hold took. Tells whether it was open.
+    fn release(&mut self, id: &Arc<str>) -> bool {
+        let Some(hold) = self.open.remove(id) else {
+            return false;
+        };
+        for counter in &hold.counters {
+            let counter = self.counter(&hold.team, counter);
+            counter.held = counter.held.minus(hold.amount);
+        }
+        true
+    }
+
+    fn charge(&mut self, entry: &Entry) {
+        let charge = Money::from_nanos(entry.charge_nano_usd);
+        for counter in &entry.counters {
+            let counter = self.counter(&entry.team, counter);
+            counter.spent = counter.spent.plus(charge);
+        }
+        let rows = usage_of(entry);
+        if rows.is_empty() {
+            return;
+        }
+        let day = self.day_of(at(entry));
+        let tally = &mut self.book(&entry.team).tally;
+        for (key, sum) in rows {
+            tally.add(&day, key, &sum);
+        }
+    }
+
+    /// Notes the bounds of the runs. A run that was idle for too long begins anew, whether or not
+    /// it was pruned in between: a fold must not depend on where it was cut.
+    fn touch_runs(&mut self, entry: &Entry) {
+        for counter in &entry.counters {
+            let Some(limit) = counter.limit_nano_usd.filter(|_| &*counter.budget == RUN) else {
+                continue;
+            };
+            let now = at(entry);
+            let book = self.book(&entry.team);
+            let known = book.runs.get(&counter.window).copied();
+            if known.is_some_and(|known| is_stale(known, now)) {
+                let key = run_key(&counter.window);
+                book.counters.retain(|k, c| *k != key || c.held != Money::ZERO);
+            }
+            let last_used = known.map_or(now, |known| known.last_used.max(now));
+            let limit = Money::from_nanos(limit);
+            book.runs
+                .insert(Arc::clone(&counter.window), RunLimit { limit, last_used });
+        }
+    }
+
+    fn counter(&mut self, team: &Arc<str>, counter: &CounterRef) -> &mut Counter {
+        let key = CounterKey {
+            budget: Arc::clone(&counter.budget),
+            window: Arc::clone(&counter.window),
+        };
+        let ends_at = counter.ends_at_ms.map(Timestamp::from_millis);
+        let counter = self.book(team).counters.entry(key).or_default();
+        counter.ends_at = counter.ends_at.or(ends_at);
+        counter
+    }
+
+    fn book(&mut self, team: &Arc<str>) -> &mut Book {
+        // Looked up twice so that a team that is known costs no clone of its name.
+        if !self.teams.contains_key(team) {
+            self.teams.insert(Arc::clone(team), Book::default());
+        }
+        self.teams.get_mut(team).expect("just inserted")
+    }
+
+    /// The UTC day, kept from the entry before because it is nearly always the same.
+    fn day_of(&mut self, at: Timestamp) -> Arc<str> {
+        let number = at.millis().div_euclid(DAY_MS.cast_signed());
+        match &self.day {
+            Some((known, day)) if *known == number => Arc::clone(day),
+            _ => {
+                let day: Arc<str> = clock::utc(at).date_naive().to_string().into();
+                self.day = Some((number, Arc::clone(&day)));
+                day
+            }
+        }
+    }
+}
+
+fn at(entry: &Entry) -> Timestamp {
+    Timestamp::from_millis(entry.at_ms)
+}
+
+fn run_key(run: &Arc<str>) -> CounterKey {
+    CounterKey {
+        budget: RUN.into(),
+        window: Arc::clone(run),
+    }
+}
+
+fn is_stale(run: RunLimit, now: Timestamp) -> bool {
+    run.last_used + RUN_KEPT_MS < now
+}
+
+#[cfg(test)]
+pub(in crate::ledger) mod tests;

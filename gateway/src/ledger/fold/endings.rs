@@ -1,0 +1,80 @@
+//! The holds that ended lately.
+//!
+//! Writers may repeat an ending: a store that is drained to the ledger repeats what it sent since
+//! the last fsync. Endings are remembered through the segment that they are in and the next one,
+//! which bounds the memory by two segments and is far more than any writer repeats.
+
+use super::{Entry, Kind};
+use std::{collections::HashMap, mem, sync::Arc};
+use tollgate_core::HoldId;
+
+/// What ended. A top-up counts as its own ending.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::ledger) enum Id {
+    /// A hold.
+    Hold(HoldId),
+    /// A hold with an id that the gateway did not mint.
+    Other(Arc<str>),
+    /// A top-up, by team and request.
+    TopUp(Arc<str>, Arc<str>),
+}
+
+impl Id {
+    /// What the entry is about.
+    pub(in crate::ledger) fn of(entry: &Entry) -> Self {
+        if entry.kind == Kind::ToppedUp {
+            return Self::TopUp(Arc::clone(&entry.team), Arc::clone(&entry.hold));
+        }
+        entry
+            .hold
+            .parse()
+            .map_or_else(|_| Self::Other(Arc::clone(&entry.hold)), Self::Hold)
+    }
+}
+
+/// Whether an ending was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ledger) enum Seen {
+    /// It is new.
+    Never,
+    /// The same.
+    Same,
+    /// Another one, after which this one can't be.
+    Other,
+}
+
+/// What ended in this segment and in the one before, and how.
+#[derive(Clone, Debug, Default)]
+pub(in crate::ledger) struct Endings {
+    current: HashMap<Id, Kind>,
+    previous: HashMap<Id, Kind>,
+}
+
+impl Endings {
+    pub(super) fn state(&self, id: &Id) -> Option<Kind> {
+        self.current.get(id).or_else(|| self.previous.get(id)).copied()
+    }
+
+    pub(super) fn seen(&self, id: &Id, kind: Kind) -> Seen {
+        match (self.state(id), kind) {
+            (None, _) | (Some(Kind::Expired), Kind::Corrected) => Seen::Never,
+            // The expiry that was corrected since.
+            (Some(Kind::Corrected), Kind::Expired) => Seen::Same,
+            (Some(known), kind) if known == kind => Seen::Same,
+            (Some(_), _) => Seen::Other,
+        }
+    }
+
+    /// Remembers an ending, or remembers it for longer when it is repeated.
+    pub(super) fn remember(&mut self, id: Id, kind: Kind) {
+        let state = match (self.state(&id), kind) {
+            (None, _) | (Some(Kind::Expired), Kind::Corrected) => kind,
+            (Some(known), _) => known,
+        };
+        self.current.insert(id, state);
+    }
+
+    pub(super) fn turn(&mut self) {
+        self.previous = mem::take(&mut self.current);
+    }
+}

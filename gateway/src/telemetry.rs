@@ -1,0 +1,22 @@
+//! What is told about the gateway: metrics, logs and readiness.
+//!
+//! One [`Observer`] takes what happened and writes the metrics and the log line together, so that
+//! they cannot disagree. No label and no line has a prompt, a key, or a name that a caller made up
+//! where a configured one belongs.
+
+pub mod catalogue;
+mod handles;
+mod labels;
+pub mod log;
+mod observer;
+mod process;
+mod registry;
+pub mod server;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use labels::{Component, Delivery, StoreCommand};
+pub(crate) use observer::CallObservation;
+pub use observer::{AlertSink, Build, Lengths, Observer, RpcObservation};

@@ -1,0 +1,118 @@
+//! A gateway in a process of its own, to be killed.
+
+use super::{Caller, Credentials, gateway::connect};
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+/// How long a program may take to say that it listens.
+const START: Duration = Duration::from_secs(30);
+
+/// A gateway process. Killed when dropped.
+pub struct GatewayProcess {
+    child: Child,
+    /// Where it serves gRPC.
+    pub grpc: SocketAddr,
+    /// Where it serves metrics.
+    pub metrics: SocketAddr,
+}
+
+/// The path of one of the workspace's programs, built beside this test.
+///
+/// # Panics
+/// If it was not built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let here = std::env::current_exe().expect("a path");
+    let beside = here.ancestors().skip(1).map(|dir| dir.join(name));
+    let found = beside.take(3).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built: run `cargo build --workspace` first"))
+}
+
+impl GatewayProcess {
+    /// Starts `tollgate serve` with this configuration file.
+    #[must_use]
+    pub fn start(config: &Path, credentials: &Credentials) -> Self {
+        let mut child = Command::new(program("tollgate"))
+            .args(["serve", "--config"])
+            .arg(config)
+            .envs(credentials.variables())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("it starts");
+        let stdout = child.stdout.take().expect("piped");
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // Read on after the address, so that the process never blocks on its log.
+                if let Some(found) = listening(&line) {
+                    let _ = tell.send(found);
+                }
+            }
+        });
+        let (grpc, metrics) = told.recv_timeout(START).expect("it says where it listens");
+        Self {
+            child,
+            grpc,
+            metrics,
+        }
+    }
+
+    /// A caller of a team.
+    pub async fn caller(&self, credentials: &Credentials, team: &str) -> Caller {
+        Caller::new(connect(self.grpc).await, credentials.key(team))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn terminate(mut self) -> ExitStatus {
+        signal(self.child.id(), "TERM");
+        self.child.wait().expect("it ends")
+    }
+}
+
+impl Drop for GatewayProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([format!("-{name}"), process.to_string()])
+        .status();
+    assert!(
+        sent.expect("kill is there").success(),
+        "the process is there"
+    );
+}
+
+/// The addresses in the log line that says `listening`.
+fn listening(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let fields = line.get("fields").unwrap_or(&line);
+    if fields.get("event")? != "listening" {
+        return None;
+    }
+    let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
+    Some((address("grpc")?, address("metrics")?))
+}

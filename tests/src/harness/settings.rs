@@ -1,0 +1,163 @@
+//! The configuration of a gateway under test, as the text that an operator would write.
+
+use super::Credentials;
+use std::{fmt::Write as _, path::Path};
+
+/// A configuration in the making.
+///
+/// Starts with three models at the simulator, priced as the mission names them: `gpt-4`,
+/// `gpt-3.5-turbo`, and a free `local`; and the routes `strong` (gpt-4, then gpt-3.5-turbo, then
+/// local) and `cheap` (gpt-3.5-turbo, then local).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    server: String,
+    sections: String,
+    teams: String,
+    routes: String,
+    models: String,
+}
+
+impl Settings {
+    /// A configuration whose providers are simulated at this address, with ledger and
+    /// interactions under `dir`.
+    #[must_use]
+    pub fn new(simulator: &str, dir: &Path) -> Self {
+        let (ledger, interactions) = (dir.join("ledger"), dir.join("interactions"));
+        let sections = format!(
+            r#"
+[ledger]
+dir = "{}"
+fsync_interval = "10ms"
+
+[interactions]
+dir = "{}"
+
+[providers.openai]
+kind = "openai"
+base_url = "{simulator}/v1"
+api_key_env = "SIMULATED_PROVIDER_KEY"
+
+[providers.anthropic]
+kind = "anthropic"
+base_url = "{simulator}/v1"
+api_key_env = "SIMULATED_PROVIDER_KEY"
+
+[providers.local]
+kind = "openai_compatible"
+base_url = "{simulator}/v1"
+
+[complexity]
+simple = "cheap"
+moderate = "cheap"
+complex = "strong"
+critical = "strong"
+"#,
+            ledger.display(),
+            interactions.display()
+        );
+        Self {
+            server: SERVER.to_owned(),
+            sections,
+            teams: String::new(),
+            routes: ROUTES.to_owned(),
+            models: MODELS.to_owned(),
+        }
+    }
+
+    /// Adds a line to `[server]`.
+    #[must_use]
+    pub fn server(mut self, line: &str) -> Self {
+        writeln!(self.server, "{line}").expect("a string takes all");
+        self
+    }
+
+    /// Adds whole sections.
+    #[must_use]
+    pub fn section(mut self, text: &str) -> Self {
+        writeln!(self.sections, "{text}").expect("a string takes all");
+        self
+    }
+
+    /// Replaces all routes.
+    #[must_use]
+    pub fn routes(mut self, text: &str) -> Self {
+        self.routes = text.to_owned();
+        self
+    }
+
+    /// Replaces all models.
+    #[must_use]
+    pub fn models(mut self, text: &str) -> Self {
+        self.models = text.to_owned();
+        self
+    }
+
+    /// Adds a team with a key and the routes `cheap` and `strong`; `lines` bound it.
+    #[must_use]
+    pub fn team(mut self, name: &str, lines: &str) -> Self {
+        let variable = Credentials::variable(name);
+        let text = format!(
+            r#"
+[teams.{name}]
+keys = [{{ id = "{name}", hmac_env = "{variable}" }}]
+routes = ["cheap", "strong"]
+pipelines = ["content-analysis"]
+{lines}
+"#
+        );
+        self.teams.push_str(&text);
+        self
+    }
+
+    /// The text of the file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        [
+            &self.server,
+            &self.sections,
+            &self.models,
+            &self.routes,
+            &self.teams,
+        ]
+        .map(String::as_str)
+        .concat()
+    }
+}
+
+const SERVER: &str = r#"
+[server]
+listen = "127.0.0.1:0"
+metrics_listen = "127.0.0.1:0"
+hangup_grace = "2s"
+shutdown_grace = "5s"
+"#;
+
+const ROUTES: &str = r#"
+[routes.cheap]
+targets = ["gpt-3.5-turbo", "local"]
+attempt_timeout = "5s"
+
+[routes.strong]
+targets = ["gpt-4", "gpt-3.5-turbo", "local"]
+attempt_timeout = "5s"
+"#;
+
+const MODELS: &str = r#"
+[models.gpt-4]
+context_tokens = 8192
+max_output_tokens = 4096
+price = { input = "30", output = "60" }
+deployments = [{ provider = "openai", name = "gpt-4" }]
+
+[models."gpt-3.5-turbo"]
+context_tokens = 16385
+max_output_tokens = 4096
+price = { input = "0.5", output = "1.5" }
+deployments = [{ provider = "openai", name = "gpt-3.5-turbo" }]
+
+[models.local]
+context_tokens = 32768
+max_output_tokens = 4096
+price = { input = "0", output = "0" }
+deployments = [{ provider = "local", name = "llama-3.1-8b" }]
+"#;

@@ -1,0 +1,4 @@
+//! What the tests of Tollgate share: the provider simulator and a harness named after the actors.
+
+pub mod harness;
+pub mod simulator;
