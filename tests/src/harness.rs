@@ -10,5 +10,5 @@ mod settings;
 pub use caller::{Caller, Refused, spec};
 pub use credentials::Credentials;
 pub use gateway::Gateway;
-pub use process::{GatewayProcess, program};
+pub use process::{GatewayProcess, program, signal};
 pub use settings::Settings;

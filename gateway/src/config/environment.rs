@@ -37,6 +37,12 @@ impl<const N: usize> From<[(&str, &str); N]> for Variables {
     }
 }
 
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
 impl Environment for Variables {
     fn variable(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()

@@ -2,16 +2,13 @@
 
 use super::Edge;
 use hyper::{server::conn::http2, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::{convert::Infallible, future::Future, io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The bounds of the listener (observability.md 6.1).
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +41,8 @@ const LOCAL_RESETS: usize = 256;
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// And is cut if it does not answer.
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(10);
+/// How long to leave a listener alone that has no connection to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// After about this long a connection is asked to go, so that load spreads over new replicas.
 const CONNECTION_AGE: Duration = Duration::from_secs(600);
 
@@ -58,8 +57,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let seats = Arc::new(Semaphore::new(bounds.connections));
-    let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
+    let leave = CancellationToken::new();
     tokio::pin!(shutdown);
     loop {
         let seat = tokio::select! {
@@ -73,36 +72,34 @@ pub async fn serve(
                 Err(error) => {
                     // Out of descriptors, or a client that was gone again: try the next one.
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
         };
-        connect(stream, seat, &edge, bounds, &graceful, &connections);
+        connections.spawn(converse(stream, seat, edge.clone(), bounds, leave.clone()));
     }
     drop(listener);
-    let ended = tokio::time::timeout(bounds.grace, graceful.shutdown()).await;
+    leave.cancel();
+    connections.close();
+    let ended = tokio::time::timeout(bounds.grace, connections.wait()).await;
     if ended.is_err() {
-        tracing::warn!(
-            in_flight = edge.in_flight(),
-            "shutdown did not wait for all calls"
-        );
+        tracing::warn!(in_flight = edge.in_flight(), "shutdown did not wait for all calls");
     }
     Ok(())
 }
 
-fn connect(
+/// Serves one connection until it ends, is too old, or everything ends.
+async fn converse(
     stream: TcpStream,
-    seat: OwnedSemaphorePermit,
-    edge: &Edge,
+    _seat: OwnedSemaphorePermit,
+    edge: Edge,
     bounds: Bounds,
-    graceful: &GracefulShutdown,
-    connections: &TaskTracker,
+    leave: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
-    let edge = edge.clone();
     let service = service_fn(move |request| {
         let edge = edge.clone();
         async move { Ok::<_, Infallible>(edge.handle(request).await) }
@@ -116,11 +113,27 @@ fn connect(
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_ANSWER)
         .serve_connection(TokioIo::new(stream), service);
-    let watched = graceful.watch(Aging::new(connection));
-    connections.spawn(async move {
-        let _seat = seat;
-        if let Err(error) = watched.await {
-            tracing::debug!(%error, "a connection ended");
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = leave_by(&leave) => {
+            // GOAWAY: no new calls here; those that run end.
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-    });
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// When a connection is asked to go: at shutdown, or at its age, spread so that connections that
+/// came together do not go together.
+async fn leave_by(leave: &CancellationToken) {
+    let spread = fastrand::u64(0..=CONNECTION_AGE.as_secs() / 10);
+    let age = CONNECTION_AGE + Duration::from_secs(spread);
+    tokio::select! {
+        () = leave.cancelled() => {}
+        () = tokio::time::sleep(age) => {}
+    }
 }

@@ -35,7 +35,7 @@ impl Gateway {
         }
         let config = config::parse("test.toml", &settings.text(), &credentials.environment());
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        let app = App::start(config).await.expect("it starts");
+        let app = App::start(config, None).await.expect("it starts");
         let channel = connect(app.grpc).await;
         Self {
             app,

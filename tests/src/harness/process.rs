@@ -35,17 +35,25 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 impl GatewayProcess {
-    /// Starts `tollgate serve` with this configuration file.
+    /// Starts `tollgate serve` with this configuration file, which must log as JSON.
     #[must_use]
     pub fn start(config: &Path, credentials: &Credentials) -> Self {
+        let variables: Vec<_> = credentials.variables().clone().into_iter().collect();
+        Self::start_with(config, &variables).expect("it says where it listens")
+    }
+
+    /// The same with these variables in its environment.
+    ///
+    /// # Errors
+    /// If it does not say where it listens.
+    pub fn start_with(config: &Path, variables: &[(String, String)]) -> anyhow::Result<Self> {
         let mut child = Command::new(program("tollgate"))
             .args(["serve", "--config"])
             .arg(config)
-            .envs(credentials.variables())
+            .envs(variables.iter().cloned())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
-            .spawn()
-            .expect("it starts");
+            .spawn()?;
         let stdout = child.stdout.take().expect("piped");
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
@@ -56,12 +64,16 @@ impl GatewayProcess {
                 }
             }
         });
-        let (grpc, metrics) = told.recv_timeout(START).expect("it says where it listens");
-        Self {
+        let Ok((grpc, metrics)) = told.recv_timeout(START) else {
+            let _ = child.kill();
+            let ended = child.wait()?;
+            anyhow::bail!("the gateway does not say where it listens; it ended with {ended}");
+        };
+        Ok(Self {
             child,
             grpc,
             metrics,
-        }
+        })
     }
 
     /// A caller of a team.
