@@ -43,4 +43,4 @@ bench: ## Measure the gateway beside a bare pass-through (release build)
 
 .PHONY: docs
 docs: ## Render the documents that are made from code
-	UPDATE_DOCS=1 $(CARGO) test --workspace --locked documentation
+	UPDATE_DOCS=1 $(CARGO) test --locked -p tollgate --lib the_doc

@@ -4,6 +4,7 @@
 use crate::{
     failure::{Class, Refusal},
     gateway::Gateway,
+    hash,
     observer::Observer,
     policy::{Next, Tries},
     receipt::{self, Earlier, Times},
@@ -12,7 +13,13 @@ use crate::{
     step::Step,
     stop::{Reason, Stop},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 use tollgate_proto::v1::{CompleteResponse, CompletionSpec};
 use tonic::Status;
@@ -30,6 +37,9 @@ pub(crate) struct Caller {
     /// When the time budget ends.
     pub(crate) deadline: Option<Instant>,
     pub(crate) run_id: String,
+    /// Set once the gateway has refused a key of another run: it tells runs apart, so that keys are
+    /// made for this run from then on.
+    pub(crate) own_keys: Arc<AtomicBool>,
 }
 
 /// A call to make.
@@ -55,6 +65,10 @@ impl Caller {
         row: &mut StepRow,
     ) -> Result<CompleteResponse, Fault> {
         let mut spec = call.spec.clone();
+        let mut own_key = self.own_keys.load(Relaxed);
+        if own_key {
+            self.make_own(&mut spec);
+        }
         let mut tries = Tries::new(call.retries);
         let mut earlier = Earlier::default();
         let mut role = call.role;
@@ -94,11 +108,10 @@ impl Caller {
             earlier.lost |= refusal.cost_unknown || refusal.cost.is_some();
             self.watch_outage(&refusal);
             let next = tries.after(&refusal, self.time_left(), fastrand::f64());
-            if next == Next::FreshKey {
-                spec.idempotency_key = crate::hash::of_parts(&[
-                    spec.idempotency_key.as_bytes(),
-                    self.run_id.as_bytes(),
-                ]);
+            if next == Next::FreshKey && !own_key {
+                self.own_keys.store(true, Relaxed);
+                own_key = true;
+                self.make_own(&mut spec);
                 earlier = Earlier::default();
             }
             self.follow(next, refusal, row).await?;
@@ -106,6 +119,12 @@ impl Caller {
                 role = Role::Retry;
             }
         }
+    }
+
+    /// A key that no other run has.
+    fn make_own(&self, spec: &mut CompletionSpec) {
+        let parts = [spec.idempotency_key.as_bytes(), self.run_id.as_bytes()];
+        spec.idempotency_key = hash::of_parts(&parts);
     }
 
     async fn send(&self, spec: &CompletionSpec, timeout: Duration) -> Ended {

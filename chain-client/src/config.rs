@@ -1,9 +1,13 @@
 //! What a run is told to do: flags and environment first, then chain.toml, then defaults.
 //!
-//! Everything is checked here, once, and all that is wrong is told at once. The only place that
-//! reads the environment, apart from the flags that name their variable.
+//! Everything is checked here, once, and all that is wrong is told at once.
 
+mod environment;
 mod file;
+mod tolerance;
+
+pub(crate) use environment::no_color;
+pub(crate) use tolerance::Tolerance;
 
 use crate::{
     answer::Recipe,
@@ -29,7 +33,6 @@ const DEFAULT_CONCURRENCY: usize = 8;
 const MAX_CONCURRENCY: usize = 1024;
 const DEFAULT_DRAIN: Duration = Duration::from_secs(20);
 const DEFAULT_METRICS_PORT: u16 = 9465;
-const KEY_VARIABLE: &str = "TOLLGATE_API_KEY";
 
 /// All problems of a configuration, worded for the one who can mend them.
 pub(crate) type Problems = Vec<String>;
@@ -66,38 +69,6 @@ pub(crate) struct MetricsSettings {
     pub(crate) asked_for: bool,
     pub(crate) linger: Option<Duration>,
     pub(crate) textfile: Option<PathBuf>,
-}
-
-/// How many articles may fail before the run counts as failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tolerance {
-    Articles(u64),
-    /// In hundredths of a percent.
-    Share(u64),
-}
-
-impl Tolerance {
-    fn parse(text: &str) -> Result<Self, String> {
-        let refuse = || format!("{text:?} is neither a number of articles nor a share such as 2%");
-        let Some(percent) = text.strip_suffix('%') else {
-            return text.parse().map(Self::Articles).map_err(|_| refuse());
-        };
-        let (whole, part) = percent.split_once('.').unwrap_or((percent, ""));
-        let whole: u64 = whole.parse().map_err(|_| refuse())?;
-        if part.len() > 2 || !part.bytes().all(|byte| byte.is_ascii_digit()) || whole > 100 {
-            return Err(refuse());
-        }
-        let part: u64 = format!("{part:0<2}").parse().map_err(|_| refuse())?;
-        Ok(Self::Share(whole * 100 + part))
-    }
-
-    /// Whether this many failures of so many articles are too many.
-    pub(crate) fn exceeded_by(self, failed: u64, all: u64) -> bool {
-        match self {
-            Self::Articles(most) => failed > most,
-            Self::Share(most) => failed.saturating_mul(10_000) > most.saturating_mul(all),
-        }
-    }
 }
 
 /// Settings of a run.
@@ -252,7 +223,7 @@ fn read_file(path: Option<&Path>, problems: &mut Problems) -> File {
 fn base(args: &GatewayArgs, file: &File, problems: &mut Problems) -> Option<Base> {
     let prompts = args.prompts.as_deref().or(file.run.prompts.as_deref());
     let recipes = library(prompts, file, problems);
-    let key = match key(args.key_file.as_deref()) {
+    let key = match environment::key(args.key_file.as_deref()) {
         Ok(key) => Some(key),
         Err(problem) => {
             problems.push(problem);
@@ -271,36 +242,6 @@ fn base(args: &GatewayArgs, file: &File, problems: &mut Problems) -> Option<Base
         library,
         recipes,
     })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "config is the one reader of the environment"
-)]
-fn key(path: Option<&Path>) -> Result<SecretString, String> {
-    let text = match path {
-        Some(path) => fs::read_to_string(path)
-            .map_err(|error| format!("key file {}: {error}", path.display()))?,
-        None => std::env::var(KEY_VARIABLE).map_err(|_| {
-            format!("no API key: set {KEY_VARIABLE} or name a file with --key-file")
-        })?,
-    };
-    let text = text.trim();
-    if text.is_empty() {
-        Err("the API key is empty".into())
-    } else {
-        Ok(text.into())
-    }
-}
-
-/// Whether colours are unwanted, by <https://no-color.org>.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "config is the one reader of the environment"
-)]
-pub(crate) fn no_color() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn library(

@@ -96,6 +96,7 @@ async fn started(
             started,
             deadline: settings.time_budget.map(|budget| started + budget),
             run_id,
+            own_keys: Arc::default(),
         },
         library: base.library,
         recipes: base.recipes,
@@ -124,7 +125,8 @@ async fn started(
         url: base.url,
     };
     let exit = closing.report(collector, show, output).await;
-    close::linger(&frame, server, &metrics, output).await;
+    close::write_textfile(&frame, &metrics, output);
+    close::linger(exit, &frame, server, output).await;
     Ok(exit)
 }
 

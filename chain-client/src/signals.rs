@@ -22,8 +22,9 @@ pub(crate) async fn listen(stop: Stop, drain: Duration, output: Output) {
     stop.everything(reason);
 }
 
+/// The next Ctrl-C or SIGTERM.
 #[cfg(unix)]
-async fn next() -> Option<Reason> {
+pub(crate) async fn next() -> Option<Reason> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).ok()?;
     tokio::select! {
@@ -32,8 +33,9 @@ async fn next() -> Option<Reason> {
     }
 }
 
+/// The next Ctrl-C.
 #[cfg(not(unix))]
-async fn next() -> Option<Reason> {
+pub(crate) async fn next() -> Option<Reason> {
     tokio::signal::ctrl_c()
         .await
         .ok()

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Examples that are kept of a kind of failure.
 const MAX_EXAMPLES: usize = 20;
+/// As much of a message as is kept with an example.
+const MAX_MESSAGE_CHARS: usize = 1_000;
 /// Models that are kept by name; there are never so many.
 const MAX_MODELS: usize = 200;
 
@@ -177,7 +179,7 @@ impl Tally {
         let failures = self.failures.entry(class.to_owned()).or_default();
         failures.count += 1;
         if failures.examples.len() < MAX_EXAMPLES {
-            let message = message.to_owned();
+            let message = message.chars().take(MAX_MESSAGE_CHARS).collect();
             failures.examples.push(Example {
                 article: row.id.clone(),
                 step,

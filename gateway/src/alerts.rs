@@ -5,11 +5,7 @@
 
 mod webhook;
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tollgate_core::{backoff::Backoff, budget::Crossing};
 
@@ -87,7 +83,7 @@ impl Alerts {
             let Some(body) = body else { return };
             let delivery = tokio::select! {
                 () = &mut stop => {
-                    let _ = self.post.post(&body).await;
+                    self.last_try(&body).await;
                     break;
                 }
                 delivery = self.deliver(&body) => delivery,
@@ -95,12 +91,16 @@ impl Alerts {
             self.observer.alert_handled(delivery);
         }
         while let Ok(body) = self.queue.try_recv() {
-            let delivery = match self.post.post(&body).await {
-                Posted::Taken => Delivery::Delivered,
-                Posted::Refused | Posted::Later(_) => Delivery::Failed,
-            };
-            self.observer.alert_handled(delivery);
+            self.last_try(&body).await;
         }
+    }
+
+    async fn last_try(&self, body: &Value) {
+        let delivery = match self.post.post(body).await {
+            Posted::Taken => Delivery::Delivered,
+            Posted::Refused | Posted::Later(_) => Delivery::Failed,
+        };
+        self.observer.alert_handled(delivery);
     }
 
     async fn deliver(&self, body: &Value) -> Delivery {

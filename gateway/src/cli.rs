@@ -2,6 +2,7 @@
 
 mod check;
 mod keys;
+mod ledger;
 
 use crate::config::{self, Environment};
 use clap::{Args, Parser, Subcommand};
@@ -69,6 +70,48 @@ pub enum Offline {
     /// Make API keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Check and read a ledger.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Print the table of metrics as Markdown.
+    MetricsDoc,
+}
+
+/// What can be done with a ledger. None of it changes the ledger.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Add up every line and compare the sums with the checkpoints.
+    ///
+    /// Exits with 0 if all agrees, else with 2.
+    #[command(after_help = "Example:\n  tollgate ledger verify data/ledger")]
+    Verify {
+        /// The directory of the ledger.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List its lines, oldest first.
+    #[command(after_help = "Example:\n  tollgate ledger list data/ledger --team news --json")]
+    List(Listing),
+}
+
+/// Which lines of which ledger.
+#[derive(Clone, Debug, Args)]
+pub struct Listing {
+    /// The directory of the ledger.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Only this team's.
+    #[arg(long, value_name = "NAME")]
+    pub team: Option<String>,
+    /// Only this run's.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// Print the lines as they are.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which configuration file.
@@ -155,6 +198,11 @@ impl Offline {
                 }
             },
             Self::Keys(Keys::New(new)) => keys::new(new, environment, output),
+            Self::Ledger(command) => ledger::run(command, output),
+            Self::MetricsDoc => {
+                write!(output.out, "{}", crate::telemetry::catalogue::render_markdown())?;
+                Ok(Verdict::Good)
+            }
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The interaction log: what was asked and answered, as far as each team's policy allows.
 //!
 //! One JSON line per call, written by a thread of its own. The request path never waits for it:
-//! when too much waits, records are dropped and counted. Keys are in no call, so in no line.
+//! when too much waits, texts are left out first, and then whole records; both are counted. Keys
+//! are in no call, so in no line.
 
 mod line;
 mod writer;
 
 use crate::{
-    call::Call,
+    call::{Call, Sampling},
     catalog::Bodies,
     complete::{Attempt, Completion},
     config,
@@ -60,6 +61,33 @@ impl Interaction {
         let answer = self.completion.as_ref().map_or(0, |c| c.text.len());
         parts.map(String::len).sum::<usize>() + answer
     }
+
+    /// The same without its texts, and without holding on to them.
+    fn without_texts(self) -> Self {
+        let call = Call {
+            target: self.call.target.clone(),
+            messages: Vec::new(),
+            max_output_tokens: self.call.max_output_tokens,
+            sampling: Sampling::default(),
+            schema: None,
+            attribution: self.call.attribution.clone(),
+            idempotency_key: None,
+            run_budget: self.call.run_budget,
+        };
+        let completion = self.completion.map(|completion| {
+            Arc::new(Completion {
+                text: String::new(),
+                finish: completion.finish,
+                receipt: completion.receipt.clone(),
+            })
+        });
+        Self {
+            bodies: Bodies::Off,
+            call: Arc::new(call),
+            completion,
+            ..self
+        }
+    }
 }
 
 /// The interaction log of one process.
@@ -69,6 +97,7 @@ pub struct Interactions {
     thread: Mutex<Option<JoinHandle<()>>>,
     waiting_bytes: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
+    cut: AtomicU64,
 }
 
 impl Interactions {
@@ -97,18 +126,20 @@ impl Interactions {
             thread: Mutex::new(Some(thread)),
             waiting_bytes,
             dropped,
+            cut: AtomicU64::new(0),
         })
     }
 
-    /// Keeps a record, unless too much waits already. Never blocks.
-    pub fn record(&self, interaction: Interaction) {
+    /// Keeps a record, or what there is room for. Never blocks.
+    pub fn record(&self, mut interaction: Interaction) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = &*queue else { return };
-        let bytes = interaction.bytes();
+        let mut bytes = interaction.bytes();
         if self.waiting_bytes.fetch_add(bytes, Relaxed) + bytes > MOST_WAITING_BYTES {
             self.waiting_bytes.fetch_sub(bytes, Relaxed);
-            self.dropped.fetch_add(1, Relaxed);
-            return;
+            self.cut.fetch_add(1, Relaxed);
+            interaction = interaction.without_texts();
+            bytes = 0;
         }
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
             queue.try_send(interaction)
@@ -116,6 +147,12 @@ impl Interactions {
             self.waiting_bytes.fetch_sub(bytes, Relaxed);
             self.dropped.fetch_add(1, Relaxed);
         }
+    }
+
+    /// How many records were kept without their texts, because too many texts waited.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        self.cut.load(Relaxed)
     }
 
     /// How many records were lost: too much waited, or the disk refused.
@@ -126,8 +163,17 @@ impl Interactions {
 
     /// Writes what waits and ends.
     pub fn close(&self) {
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread
             && thread.join().is_err()
         {

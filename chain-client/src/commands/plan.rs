@@ -137,6 +137,7 @@ fn dry_chain(
             started: Instant::now(),
             deadline: None,
             run_id: format!("plan-{}", clock::run_id(clock::now())),
+            own_keys: Arc::default(),
         },
         library,
         recipes,

@@ -10,11 +10,11 @@ use crate::{
     output::Output,
     report::{self, Ledger, Run, StepFacts},
     row::ArticleStatus,
-    span,
+    signals, span,
     stop::Reason,
     tally::Tally,
 };
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 /// Two scrapes at the usual interval of 15 s.
 const LINGER: Duration = Duration::from_secs(30);
@@ -151,14 +151,8 @@ fn write(run: &Run, spill: report::Spill) -> io::Result<()> {
     })
 }
 
-/// Lets Prometheus see how a run ended. Only if somebody looks: whoever named the address, or
-/// scraped while the run lasted; everybody else gets their prompt back at once.
-pub(super) async fn linger(
-    frame: &Frame,
-    server: Option<Server>,
-    metrics: &Arc<Metrics>,
-    output: &Output,
-) {
+/// Leaves the metrics in a file for node_exporter, if asked to.
+pub(super) fn write_textfile(frame: &Frame, metrics: &Metrics, output: &Output) {
     if let Some(path) = &frame.metrics.textfile {
         let text = metrics.render();
         let written = report::write_whole(path, |out| out.write_all(text.as_bytes()));
@@ -166,7 +160,16 @@ pub(super) async fn linger(
             output.note(&format!("error: metrics file {}: {error}", path.display()));
         }
     }
+}
+
+/// Lets Prometheus see how a run ended. Only if somebody looks: whoever named the address, or
+/// scraped while the run lasted; everybody else gets their prompt back at once.
+pub(super) async fn linger(exit: Exit, frame: &Frame, server: Option<Server>, output: &Output) {
     let Some(mut server) = server else { return };
+    // Whoever stopped the run wants it to end.
+    if matches!(exit, Exit::Interrupted | Exit::Terminated) {
+        return;
+    }
     let watched = frame.metrics.asked_for || server.scrapes.count() > 0;
     let default = if watched { LINGER } else { Duration::ZERO };
     let longest = frame.metrics.linger.unwrap_or(default);
@@ -180,6 +183,6 @@ pub(super) async fn linger(
     ));
     tokio::select! {
         () = server.scrapes.more(LINGER_SCRAPES, longest) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = signals::next() => {}
     }
 }

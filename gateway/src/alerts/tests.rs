@@ -80,3 +80,28 @@ async fn tries_have_an_end() {
     let most = usize::try_from(MOST_TRIES).expect("small");
     assert_eq!(delivered(never).await.len(), most);
 }
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_each_alert_that_waits_is_tried_once_more() {
+    let post = Arc::new(Scripted {
+        answers: Mutex::new(vec![Posted::Later(None); 4]),
+        ..Scripted::default()
+    });
+    let (alerts, sink) = Alerts::new(Arc::clone(&post) as _, Arc::default());
+    for permille in [500, 800, 1_000] {
+        sink(&"news".into(), &crossing(permille));
+    }
+    // The first is tried, and pauses for up to a second when the end comes.
+    alerts
+        .run(tokio::time::sleep(Duration::from_nanos(1)))
+        .await;
+    let bodies = post.bodies.lock().expect("no panic");
+    let marks: Vec<u64> = bodies
+        .iter()
+        .map(|body| body["tollgate"]["permille"].as_u64().expect("a number"))
+        .collect();
+    assert!(
+        marks.starts_with(&[500]) && marks.ends_with(&[500, 800, 1_000]),
+        "{marks:?}"
+    );
+}

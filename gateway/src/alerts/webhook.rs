@@ -60,3 +60,6 @@ impl Post for Webhook {
         Box::pin(self.post_once(body))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,10 @@ struct Body<'a> {
     sha256: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
 const fn is_false(value: &bool) -> bool {
     !*value
 }
@@ -100,7 +103,9 @@ impl<'a> Line<'a> {
             prompt_version: &attribution.prompt_version,
             target: target(&of.call.target),
             outcome: of.outcome,
-            model: answer.and(of.attempts.last()).map(|attempt| &*attempt.model),
+            model: answer
+                .and(of.attempts.last())
+                .map(|attempt| &*attempt.model),
             finish_reason: answer.map(|answer| format!("{:?}", answer.finish).to_lowercase()),
             waited_ms: of.waited.as_millis(),
             cost_nano_usd: of.attempts.iter().map(|attempt| attempt.cost.nanos()).sum(),

@@ -60,11 +60,18 @@ fn interaction(bodies: Bodies) -> Interaction {
 }
 
 fn lines(dir: &Path) -> Vec<Value> {
-    let mut files: Vec<_> = fs::read_dir(dir).expect("there").map(|e| e.expect("there").path()).collect();
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .expect("there")
+        .map(|e| e.expect("there").path())
+        .collect();
     files.sort();
-    let texts = files.iter().map(|path| fs::read_to_string(path).expect("text"));
+    let texts = files
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("text"));
     let parse = |line: &str| serde_json::from_str(line).expect("JSON");
-    texts.flat_map(|text| text.lines().map(parse).collect::<Vec<_>>()).collect()
+    texts
+        .flat_map(|text| text.lines().map(parse).collect::<Vec<_>>())
+        .collect()
 }
 
 fn one_line(bodies: Bodies) -> Value {
@@ -80,7 +87,10 @@ fn full_keeps_texts_up_to_their_bound() {
     let line = one_line(Bodies::Full);
     let asked = &line["request"][0]["parts"][0];
     assert_eq!(asked["text"], "Zwölf Box", "cut at a character");
-    assert_eq!((asked["truncated"].clone(), asked["bytes"].clone()), (true.into(), 18.into()));
+    assert_eq!(
+        (asked["truncated"].clone(), asked["bytes"].clone()),
+        (true.into(), 18.into())
+    );
     assert_eq!(line["response"]["text"], "short");
     assert_eq!(line["target"], "route:strong");
 }
@@ -116,4 +126,53 @@ fn only_the_newest_files_are_kept_and_only_their_owner_reads_them() {
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         assert!(metadata.len() <= 2_000);
     }
+}
+
+#[test]
+fn starts_alone_do_not_pile_files_up() {
+    let dir = TempDir::new().expect("a directory");
+    for _ in 0..10 {
+        let log = Interactions::open(&settings(dir.path())).expect("it opens");
+        log.record(interaction(Bodies::Full));
+        log.close();
+    }
+    assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 3);
+    assert_eq!(lines(dir.path()).len(), 3);
+}
+
+/// A log whose thread is stuck, with these bytes waiting, and what it would write.
+fn stuck(waiting_bytes: usize) -> (Interactions, std::sync::mpsc::Receiver<Interaction>) {
+    let (queue, records) = sync_channel(1);
+    let log = Interactions {
+        queue: Mutex::new(Some(queue)),
+        thread: Mutex::new(None),
+        waiting_bytes: Arc::new(AtomicUsize::new(waiting_bytes)),
+        dropped: Arc::default(),
+        cut: AtomicU64::new(0),
+    };
+    (log, records)
+}
+
+#[test]
+fn when_too_much_waits_texts_go_first_and_records_after() {
+    let (log, records) = stuck(MOST_WAITING_BYTES - 10);
+    log.record(interaction(Bodies::Full));
+    assert_eq!((log.cut(), log.dropped()), (1, 0));
+    log.record(interaction(Bodies::Full));
+    assert_eq!((log.cut(), log.dropped()), (2, 1));
+    assert_eq!(log.waiting_bytes.load(Relaxed), MOST_WAITING_BYTES - 10);
+    let kept = records.recv().expect("one");
+    assert_eq!((kept.bytes(), kept.bodies), (0, Bodies::Off));
+    assert_eq!(kept.call.target, Target::Route("strong".to_owned()));
+    assert!(kept.completion.is_some());
+}
+
+#[test]
+fn a_line_after_a_failed_write_begins_another_file() {
+    let dir = TempDir::new().expect("a directory");
+    let mut writer = Writer::open(&settings(dir.path())).expect("it opens");
+    writer.write(&interaction(Bodies::Off)).expect("it writes");
+    writer.fail_as_if_half_written();
+    writer.write(&interaction(Bodies::Off)).expect("it writes");
+    assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 2);
 }

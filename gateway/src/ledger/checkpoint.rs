@@ -83,7 +83,19 @@ struct UsagePage {
 }
 
 /// Pipeline, run, step, model; calls; input, cache read, cache write, output, reasoning; cost.
-type Row = (usize, usize, usize, usize, u64, u64, u64, u64, u64, u64, i64);
+type Row = (
+    usize,
+    usize,
+    usize,
+    usize,
+    u64,
+    u64,
+    u64,
+    u64,
+    u64,
+    u64,
+    i64,
+);
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,7 +121,10 @@ pub(super) fn encode(fold: &Fold, segment: u64, previous: Previous) -> Vec<u8> {
         entries: fold.entries(),
         latest_ms: fold.latest().millis(),
         previous,
-        teams: fold.teams().map(|(name, book)| team_page(name, book)).collect(),
+        teams: fold
+            .teams()
+            .map(|(name, book)| team_page(name, book))
+            .collect(),
         open: fold.open().map(|(id, hold)| open_page(id, hold)).collect(),
     };
     let mut text = serde_json::to_vec(&page).expect("texts and numbers are JSON");
@@ -236,9 +251,7 @@ fn usage_page(tally: &Tally) -> UsagePage {
 }
 
 /// All rows of a tally, by day.
-pub(super) fn all_rows(
-    tally: &Tally,
-) -> impl Iterator<Item = (&Arc<str>, &UsageKey, &UsageSum)> {
+pub(super) fn all_rows(tally: &Tally) -> impl Iterator<Item = (&Arc<str>, &UsageKey, &UsageSum)> {
     tally.rows("", "\u{10ffff}")
 }
 
@@ -303,8 +316,19 @@ fn tally(page: &UsagePage) -> Option<Tally> {
 
 fn usage_row(texts: &[Arc<str>], row: Row) -> Option<(UsageKey, UsageSum)> {
     let text = |place: usize| texts.get(place).cloned();
-    let (pipeline, run, step, model, calls, input, cache_read, cache_write, output, reasoning, cost) =
-        row;
+    let (
+        pipeline,
+        run,
+        step,
+        model,
+        calls,
+        input,
+        cache_read,
+        cache_write,
+        output,
+        reasoning,
+        cost,
+    ) = row;
     let key = UsageKey {
         pipeline: text(pipeline)?,
         run: text(run)?,

@@ -44,7 +44,11 @@ impl Disk for Machine {
 
     fn put(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let draft = path.with_extension("tmp");
-        let mut file = private().write(true).create(true).truncate(true).open(&draft)?;
+        let mut file = private()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&draft)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
@@ -73,7 +77,10 @@ impl Segment for File {
 
 /// Makes a directory that only its owner can look into.
 pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
 }
 
 fn private() -> OpenOptions {

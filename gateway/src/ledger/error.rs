@@ -56,6 +56,10 @@ pub enum LedgerError {
 impl LedgerError {
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
-        Self::Io { doing, path, source }
+        Self::Io {
+            doing,
+            path,
+            source,
+        }
     }
 }

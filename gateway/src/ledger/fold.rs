@@ -3,11 +3,13 @@
 //! Upheld after every entry: a counter's `spent` is the sum of the charges that counted, and its
 //! `held` is the sum of the open holds. A repeated entry changes nothing.
 
+mod age;
 mod endings;
 mod restored;
 
 use super::{CounterRef, Entry, Kind, usage_of};
 use crate::clock;
+pub use age::{RUN_KEPT_MS, WINDOW_KEPT_MS};
 pub(in crate::ledger) use endings::Endings;
 pub(in crate::ledger) use endings::Id;
 use endings::Seen;
@@ -15,19 +17,11 @@ pub use restored::{Found, Restored};
 use std::{collections::BTreeMap, sync::Arc};
 use tollgate_core::{
     Money, Timestamp,
-    account::{Counter, CounterKey, RUN},
+    account::{Counter, CounterKey},
     tally::Tally,
 };
 
 const DAY_MS: u64 = 24 * 3_600_000;
-
-/// How long counters are kept after their window ended: a month and a bit, so that last month can
-/// be looked at.
-pub const WINDOW_KEPT_MS: u64 = 40 * DAY_MS;
-
-/// How long a run's budget is kept after its last hold. A day longer than in stores, which forget
-/// at the first hold of a day: what a store still knows must never be forgotten here.
-pub const RUN_KEPT_MS: u64 = tollgate_core::account::RUN_KEPT_MS + DAY_MS;
 
 /// The sum of the entries of a ledger.
 #[derive(Clone, Debug, Default)]
@@ -92,9 +86,7 @@ impl Fold {
         match entry.kind {
             Kind::Held => self.held(entry),
             Kind::Extended => self.extended(entry),
-            Kind::Settled | Kind::Cancelled | Kind::Expired | Kind::Corrected => {
-                self.ended(entry)
-            }
+            Kind::Settled | Kind::Cancelled | Kind::Expired | Kind::Corrected => self.ended(entry),
             Kind::ToppedUp => self.topped_up(entry),
             Kind::Crossed => self.crossed(entry),
         }
@@ -141,26 +133,6 @@ impl Fold {
     #[must_use]
     pub fn latest(&self) -> Timestamp {
         self.latest
-    }
-
-    /// Forgets what nobody asks for any more, as of the latest entry.
-    pub fn prune(&mut self) {
-        let now = self.latest;
-        for book in self.teams.values_mut() {
-            let runs = &mut book.runs;
-            runs.retain(|run, limit| {
-                let counter = book.counters.get(&run_key(run));
-                !is_stale(*limit, now) || counter.is_some_and(|c| c.held != Money::ZERO)
-            });
-            book.counters.retain(|key, counter| {
-                counter.held != Money::ZERO
-                    || if &*key.budget == RUN {
-                        runs.contains_key(&key.window)
-                    } else {
-                        counter.ends_at.is_none_or(|end| end + WINDOW_KEPT_MS >= now)
-                    }
-            });
-        }
     }
 
     /// Starts a segment: endings are remembered in this one and the one before.
@@ -328,27 +300,6 @@ impl Fold {
         }
     }
 
-    /// Notes the bounds of the runs. A run that was idle for too long begins anew, whether or not
-    /// it was pruned in between: a fold must not depend on where it was cut.
-    fn touch_runs(&mut self, entry: &Entry) {
-        for counter in &entry.counters {
-            let Some(limit) = counter.limit_nano_usd.filter(|_| &*counter.budget == RUN) else {
-                continue;
-            };
-            let now = at(entry);
-            let book = self.book(&entry.team);
-            let known = book.runs.get(&counter.window).copied();
-            if known.is_some_and(|known| is_stale(known, now)) {
-                let key = run_key(&counter.window);
-                book.counters.retain(|k, c| *k != key || c.held != Money::ZERO);
-            }
-            let last_used = known.map_or(now, |known| known.last_used.max(now));
-            let limit = Money::from_nanos(limit);
-            book.runs
-                .insert(Arc::clone(&counter.window), RunLimit { limit, last_used });
-        }
-    }
-
     fn counter(&mut self, team: &Arc<str>, counter: &CounterRef) -> &mut Counter {
         let key = CounterKey {
             budget: Arc::clone(&counter.budget),
@@ -384,17 +335,6 @@ impl Fold {
 
 fn at(entry: &Entry) -> Timestamp {
     Timestamp::from_millis(entry.at_ms)
-}
-
-fn run_key(run: &Arc<str>) -> CounterKey {
-    CounterKey {
-        budget: RUN.into(),
-        window: Arc::clone(run),
-    }
-}
-
-fn is_stale(run: RunLimit, now: Timestamp) -> bool {
-    run.last_used + RUN_KEPT_MS < now
 }
 
 #[cfg(test)]

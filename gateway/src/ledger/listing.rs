@@ -77,7 +77,11 @@ fn text(entry: &Entry, out: &mut dyn Write) -> std::io::Result<()> {
     let kind = format!("{:?}", entry.kind).to_lowercase();
     let (held, charge) = (entry.held_nano_usd, entry.charge_nano_usd);
     let (held, charge) = (Money::from_nanos(held), Money::from_nanos(charge));
-    write!(out, "{at}  {kind:9}  {}  {}  held {held}  charged {charge}", entry.team, entry.hold)?;
+    write!(
+        out,
+        "{at}  {kind:9}  {}  {}  held {held}  charged {charge}",
+        entry.team, entry.hold
+    )?;
     if let Some(call) = &entry.call {
         let models = call.attempts.iter().map(|attempt| &*attempt.model);
         let models = models.collect::<Vec<_>>().join(" > ");

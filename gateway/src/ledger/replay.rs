@@ -22,13 +22,17 @@ pub(super) fn replay(disk: &dyn Disk, dir: &Path) -> Result<Option<Replayed>, Le
         file: segment::path(dir, number),
     };
     let (Some(first), Some(last)) = (segments.first().copied(), segments.last().copied()) else {
-        return checkpoints.last().map_or(Ok(None), |number| Err(missing(*number)));
+        return checkpoints
+            .last()
+            .map_or(Ok(None), |number| Err(missing(*number)));
     };
     if let Some(newest) = checkpoints.last().filter(|newest| **newest > last) {
         return Err(missing(*newest));
     }
     let usable = checkpoints.iter().rev().filter(|number| **number >= first);
-    let found = usable.copied().find_map(|number| usable_checkpoint(dir, number));
+    let found = usable
+        .copied()
+        .find_map(|number| usable_checkpoint(dir, number));
     let (base, mut fold) = match found {
         Some(found) => found,
         None if first == 1 => (1, Fold::default()),

@@ -36,7 +36,10 @@ pub(super) fn checkpoint_path(dir: &Path, segment: u64) -> PathBuf {
 
 /// The first line of a segment, with its end.
 pub(super) fn header(segment: u64) -> Vec<u8> {
-    let ledger = Heading { format: FORMAT, segment };
+    let ledger = Heading {
+        format: FORMAT,
+        segment,
+    };
     let mut line = serde_json::to_vec(&Header { ledger }).expect("numbers are JSON");
     line.push(b'\n');
     line
@@ -83,10 +86,7 @@ pub(super) enum Next {
     /// An entry.
     Entry(Entry),
     /// The file ends within a line: a crash tore it. The whole lines end at this offset.
-    Torn {
-        whole: u64,
-        torn: u64,
-    },
+    Torn { whole: u64, torn: u64 },
     /// The file ends after a line.
     End,
 }

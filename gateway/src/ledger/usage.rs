@@ -33,7 +33,13 @@ pub fn usage_of(entry: &Entry) -> Vec<(UsageKey, UsageSum)> {
 fn settled(entry: &Entry, cost: Money) -> Vec<(UsageKey, UsageSum)> {
     let Some(call) = &entry.call else {
         let calls = 1;
-        return vec![(UsageKey::default(), UsageSum { calls, ..cost_of(cost) })];
+        return vec![(
+            UsageKey::default(),
+            UsageSum {
+                calls,
+                ..cost_of(cost)
+            },
+        )];
     };
     let key = |model: &Arc<str>| UsageKey {
         pipeline: Arc::clone(&call.pipeline),
@@ -130,7 +136,11 @@ mod tests {
             (Kind::Corrected, 90, -40, &[20, 30]),
             (Kind::Cancelled, 90, 0, &[]),
         ] {
-            assert_eq!(total(&usage_of(&entry(kind, held, charge, costs))), charge, "{kind:?}");
+            assert_eq!(
+                total(&usage_of(&entry(kind, held, charge, costs))),
+                charge,
+                "{kind:?}"
+            );
         }
     }
 

@@ -194,7 +194,10 @@ impl Check {
                 budget: Arc::clone(&counter.budget),
                 window: Arc::clone(&counter.window),
             };
-            let spent = self.spent.entry((Arc::clone(&entry.team), key)).or_default();
+            let spent = self
+                .spent
+                .entry((Arc::clone(&entry.team), key))
+                .or_default();
             *spent = spent.plus(Money::from_nanos(entry.charge_nano_usd));
         }
     }
@@ -212,7 +215,10 @@ impl Check {
         self.report.checkpoints.push(number);
         let file = segment::path(dir, number - 1);
         if checkpoint::fingerprint(&file)? != previous {
-            self.problem(format!("{} was changed after it was closed", file.display()));
+            self.problem(format!(
+                "{} was changed after it was closed",
+                file.display()
+            ));
         }
         for difference in differences(&self.fold, &noted) {
             self.problem(format!("checkpoint {number}: {difference}"));
@@ -223,7 +229,10 @@ impl Check {
     fn finish(mut self) -> Report {
         let spent = std::mem::take(&mut self.spent);
         for ((team, key), sum) in spent {
-            let counter = self.fold.team(&team).and_then(|book| book.counters.get(&key));
+            let counter = self
+                .fold
+                .team(&team)
+                .and_then(|book| book.counters.get(&key));
             let counter = counter.cloned().unwrap_or_default();
             // A run that was idle for long begins anew: its total is that of all its lives.
             if &*key.budget != RUN && counter.spent != sum {

@@ -63,7 +63,9 @@ impl Shared {
         };
         let synced = segment.sync();
         if let Err(error) = &synced {
-            self.writer().suspect(error);
+            let mut writer = self.writer();
+            writer.suspect(error);
+            self.wake(&mut writer);
         }
         synced
     }
@@ -97,17 +99,25 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
 fn write_leftovers(shared: &Shared) {
     let mut writer = shared.writer();
     while !writer.closed {
-        if !writer.has_leftovers() {
+        if !writer.has_leftovers() && !writer.is_failing() {
             writer.writer_idles = true;
-            writer = shared.wake_writer.wait(writer).expect("no panic while writing");
+            writer = shared
+                .wake_writer
+                .wait(writer)
+                .expect("no panic while writing");
             continue;
         }
-        let delay = if writer.is_failing() { RETRY_DELAY } else { LEFTOVER_DELAY };
+        let delay = if writer.is_failing() {
+            RETRY_DELAY
+        } else {
+            LEFTOVER_DELAY
+        };
         writer = shared
             .wake_writer
             .wait_timeout_while(writer, delay, |writer| !writer.closed)
             .expect("no panic while writing")
             .0;
+        writer.probe();
         if writer.drain().is_ok() {
             shared.wake(&mut writer);
         }
@@ -127,7 +137,12 @@ fn make_durable(shared: &Shared) {
         let mut due = writer.suspect || shared.is_full(&writer);
         if !writer.closed && !writer.unsynced && !due {
             writer.syncer_idles = true;
-            drop(shared.wake_syncer.wait(writer).expect("no panic while writing"));
+            drop(
+                shared
+                    .wake_syncer
+                    .wait(writer)
+                    .expect("no panic while writing"),
+            );
             continue;
         }
         let delay = shared.options.fsync_interval;

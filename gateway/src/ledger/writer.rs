@@ -15,6 +15,9 @@ pub(super) const MOST_BUFFERED_BYTES: usize = 64 << 20;
 /// How many entries may wait to be added to the balances. They wait while a checkpoint is made.
 pub(super) const MOST_PENDING: usize = 1 << 17;
 
+/// What is written and cut off again to see whether there is room: more than most lines.
+const PROBE: [u8; 4096] = [b' '; 4096];
+
 /// The buffer's usual size. It is given back down to this after a failure.
 const USUAL_BUFFER_BYTES: usize = 1 << 20;
 
@@ -104,9 +107,25 @@ impl Writer {
         drained
     }
 
+    /// Finds out whether lines can be written again, though there is none to write: whoever stays
+    /// away from a gateway that grants no holds would otherwise stay away for good.
+    pub(super) fn probe(&mut self) {
+        if !self.failing || self.suspect || !self.buffer.is_empty() || self.mend().is_err() {
+            return;
+        }
+        // It has no end of line: a crash in between leaves a torn line, which a start cuts off.
+        let probed = self.segment.append(&PROBE);
+        self.overhang = true;
+        if probed.and_then(|()| self.mend()).is_ok() {
+            self.note(None);
+        }
+    }
+
     fn append(&mut self) -> io::Result<()> {
         if self.suspect {
-            return Err(Error::other("what was written before could not be made durable"));
+            return Err(Error::other(
+                "what was written before could not be made durable",
+            ));
         }
         if self.buffer.is_empty() {
             return Ok(());

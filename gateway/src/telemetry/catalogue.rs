@@ -435,7 +435,9 @@ catalogue! {
 
 /// All metrics.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    SECTIONS.iter().flat_map(|(_, metrics)| metrics.iter().copied())
+    SECTIONS
+        .iter()
+        .flat_map(|(_, metrics)| metrics.iter().copied())
 }
 
 /// docs/metrics.md.
@@ -453,11 +455,22 @@ pub fn render_markdown() -> String {
                 .iter()
                 .map(|label| format!("`{}`", label.name))
                 .collect();
-            let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
-            let zero = if metric.normally_zero { " **Normally 0.**" } else { "" };
+            let labels = if labels.is_empty() {
+                "-".to_owned()
+            } else {
+                labels.join(", ")
+            };
+            let zero = if metric.normally_zero {
+                " **Normally 0.**"
+            } else {
+                ""
+            };
             let (name, kind) = (metric.name, metric.kind.name());
             let (unit, help) = (metric.unit, metric.help);
-            let _ = writeln!(text, "| `{name}` | {kind} | {labels} | {unit} | {help}{zero} |");
+            let _ = writeln!(
+                text,
+                "| `{name}` | {kind} | {labels} | {unit} | {help}{zero} |"
+            );
         }
     }
     text.push_str("\n## Label values\n\n| label | of | values |\n|---|---|---|\n");
@@ -555,7 +568,11 @@ mod tests {
         for metric in all() {
             if let Kind::Histogram(edges) = metric.kind {
                 assert!(edges.is_sorted(), "{}", metric.name);
-                assert!(edges.iter().all(|edge| edge.fract() != 0.0), "{}", metric.name);
+                assert!(
+                    edges.iter().all(|edge| edge.fract() != 0.0),
+                    "{}",
+                    metric.name
+                );
             }
         }
         assert!(OVERHEAD_SECONDS.contains(&0.025));

@@ -41,7 +41,10 @@ pub(super) struct Handles {
 impl Handles {
     /// The handles of this catalog; all its series are there from now on.
     pub(super) fn new(registry: &Registry, catalog: &Catalog, old: Option<&Self>) -> Self {
-        let fixed = old.map_or_else(|| Arc::new(Fixed::new(registry)), |old| Arc::clone(&old.fixed));
+        let fixed = old.map_or_else(
+            || Arc::new(Fixed::new(registry)),
+            |old| Arc::clone(&old.fixed),
+        );
         let edges = edges(catalog);
         let model = |name: &str| ModelHandles::new(registry, name, edges.get(name));
         let deployment = |name: &Arc<str>| {
@@ -54,7 +57,10 @@ impl Handles {
             let handles = TeamHandles::new(registry, team, &models);
             (Arc::clone(&team.name), Arc::new(handles))
         });
-        let models = catalog.models.keys().map(|name| (Arc::clone(name), model(name)));
+        let models = catalog
+            .models
+            .keys()
+            .map(|name| (Arc::clone(name), model(name)));
         let deployments = catalog.models.values().flat_map(|model| &model.deployments);
         let handles = Self {
             fixed,
@@ -63,7 +69,9 @@ impl Handles {
             models: models.collect(),
             other_model: model(OTHER),
             unknown_model: model(UNKNOWN),
-            deployments: deployments.map(|d| (Arc::clone(&d.id), deployment(&d.id))).collect(),
+            deployments: deployments
+                .map(|d| (Arc::clone(&d.id), deployment(&d.id)))
+                .collect(),
             other_deployment: deployment(&OTHER.into()),
         };
         for (name, team) in old.iter().flat_map(|old| &old.teams) {
@@ -108,7 +116,10 @@ impl Handles {
 /// The models that calls of a team can reach.
 fn reach(catalog: &Catalog, team: &crate::catalog::Team) -> BTreeSet<Arc<str>> {
     let mut models = team.models.clone();
-    let routes = team.routes.iter().filter_map(|route| catalog.routes.get(route));
+    let routes = team
+        .routes
+        .iter()
+        .filter_map(|route| catalog.routes.get(route));
     for list in routes.flat_map(|route| lists(route)) {
         models.extend(list.iter().map(|model| Arc::clone(&model.name)));
     }
@@ -120,8 +131,13 @@ fn edges(catalog: &Catalog) -> BTreeMap<Arc<str>, BTreeSet<Arc<str>>> {
     let mut edges: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
     for list in catalog.routes.values().flat_map(|route| lists(route)) {
         for (place, from) in list.iter().enumerate() {
-            let later = list[place + 1..].iter().map(|model| Arc::clone(&model.name));
-            edges.entry(Arc::clone(&from.name)).or_default().extend(later);
+            let later = list[place + 1..]
+                .iter()
+                .map(|model| Arc::clone(&model.name));
+            edges
+                .entry(Arc::clone(&from.name))
+                .or_default()
+                .extend(later);
         }
     }
     edges
@@ -129,7 +145,10 @@ fn edges(catalog: &Catalog) -> BTreeMap<Arc<str>, BTreeSet<Arc<str>>> {
 
 /// The lists of targets that a route has.
 fn lists(route: &Route) -> impl Iterator<Item = &[Arc<crate::catalog::Model>]> {
-    let pressure = route.under_pressure.as_ref().map(|pressure| &*pressure.targets);
+    let pressure = route
+        .under_pressure
+        .as_ref()
+        .map(|pressure| &*pressure.targets);
     std::iter::once(&*route.targets).chain(pressure)
 }
 

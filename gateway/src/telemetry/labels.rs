@@ -520,6 +520,9 @@ impl Closed for FailureKind {
 }
 
 #[cfg(test)]
+pub(super) use tests::all_errors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Denial;
@@ -588,11 +591,14 @@ mod tests {
 
     #[test]
     fn an_unknown_path_is_one_method_of_its_own() {
-        assert_eq!(Rpc::of_path("/tollgate.v1.CompletionService/Complete"), Rpc::Complete);
-        assert_eq!(Rpc::of_path("/tollgate.v1.CompletionService/complete"), Rpc::Other);
+        assert_eq!(
+            Rpc::of_path("/tollgate.v1.CompletionService/Complete"),
+            Rpc::Complete
+        );
+        assert_eq!(
+            Rpc::of_path("/tollgate.v1.CompletionService/complete"),
+            Rpc::Other
+        );
         assert_eq!(Rpc::Other.parts(), ("_OTHER", "_OTHER"));
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::all_errors;

@@ -82,7 +82,11 @@ pub fn init(format: LogFormat, level: Level) -> Result<Logs, AlreadyLogging> {
 }
 
 /// What formats lines and writes them to `writer`.
-pub fn subscriber<W>(format: LogFormat, level: Level, writer: W) -> Box<dyn Subscriber + Send + Sync>
+pub fn subscriber<W>(
+    format: LogFormat,
+    level: Level,
+    writer: W,
+) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -210,7 +214,10 @@ mod tests {
     fn no_value_breaks_a_line_of_text() {
         let text = log(LogFormat::Text);
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(!text.replace('\n', "").chars().any(is_treacherous), "{text:?}");
+        assert!(
+            !text.replace('\n', "").chars().any(is_treacherous),
+            "{text:?}"
+        );
         assert!(text.contains('ü'), "what is harmless stays: {text}");
         assert!(!text.contains("tg_secret"), "{text}");
     }

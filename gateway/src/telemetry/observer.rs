@@ -105,7 +105,10 @@ impl Observer {
             info.set(0.0);
         }
         infos.push(self.registry.gauge(&all::CONFIG_INFO, &[config_hash]));
-        infos.push(self.registry.gauge(&all::PRICING_INFO, &[&catalog.price_version]));
+        infos.push(
+            self.registry
+                .gauge(&all::PRICING_INFO, &[&catalog.price_version]),
+        );
         for info in &*infos {
             info.set(1.0);
         }
@@ -158,7 +161,12 @@ impl Observer {
     /// A caller showed a key.
     pub(crate) fn authenticated(&self, known: bool) {
         let result = if known { Auth::Ok } else { Auth::Refused };
-        self.handles.load().fixed.authenticated.at(result).increment(1);
+        self.handles
+            .load()
+            .fixed
+            .authenticated
+            .at(result)
+            .increment(1);
     }
 
     /// An RPC was refused before any work, for a reason of [`Shed`].

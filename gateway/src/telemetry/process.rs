@@ -35,7 +35,10 @@ pub(super) fn render(text: &mut String) {
 
 fn line(text: &mut String, metric: &Metric, value: f64) {
     let (name, help, kind) = (metric.name, metric.help, metric.kind.name());
-    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n\n");
+    let _ = write!(
+        text,
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n\n"
+    );
 }
 
 /// The number after a name at the beginning of a line.

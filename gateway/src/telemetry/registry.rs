@@ -3,7 +3,9 @@
 //! Each observer has one of its own, so that several gateways can run in one process.
 
 use super::catalogue::{self, Kind, Metric, Values};
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
+use metrics::{
+    Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _, SharedString,
+};
 use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
@@ -51,19 +53,22 @@ impl Registry {
     /// The series of these label values; there at 0 from now on.
     pub(super) fn counter(&self, metric: &'static Metric, values: &[&str]) -> Counter {
         debug_assert!(metric.kind == Kind::Counter, "{}", metric.name);
-        self.recorder.register_counter(&key(metric, values), &METADATA)
+        self.recorder
+            .register_counter(&key(metric, values), &METADATA)
     }
 
     /// The series of these label values; there at 0 from now on.
     pub(super) fn gauge(&self, metric: &'static Metric, values: &[&str]) -> Gauge {
         debug_assert!(metric.kind == Kind::Gauge, "{}", metric.name);
-        self.recorder.register_gauge(&key(metric, values), &METADATA)
+        self.recorder
+            .register_gauge(&key(metric, values), &METADATA)
     }
 
     /// The series of these label values; there at 0 from now on.
     pub(super) fn histogram(&self, metric: &'static Metric, values: &[&str]) -> Histogram {
         debug_assert!(matches!(metric.kind, Kind::Histogram(_)), "{}", metric.name);
-        self.recorder.register_histogram(&key(metric, values), &METADATA)
+        self.recorder
+            .register_histogram(&key(metric, values), &METADATA)
     }
 
     /// All series in the text format.
@@ -81,12 +86,18 @@ fn key(metric: &'static Metric, values: &[&str]) -> Key {
     debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
     let labels = metric.labels.iter().zip(values);
     let labels: Vec<Label> = labels
-        .map(|(label, value)| {
-            if let Values::Closed(names) = label.values {
-                debug_assert!(names.contains(value), "{} {}={value}", metric.name, label.name);
-            }
-            Label::new(label.name, (*value).to_owned())
-        })
+        .map(|(label, value)| Label::new(label.name, shared(label.values, value)))
         .collect();
     Key::from_parts(metric.name, labels)
+}
+
+/// The value as a text that is copied without allocating: rendering copies every key.
+fn shared(values: Values, value: &str) -> SharedString {
+    match values {
+        Values::Closed(names) => {
+            let known = names.iter().find(|name| **name == value);
+            SharedString::const_str(known.expect("handles are made from the names of the set"))
+        }
+        Values::Configured(_) => SharedString::from_shared(value.into()),
+    }
 }

@@ -154,7 +154,11 @@ impl Shared {
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    answer(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
+    answer(
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(text.as_bytes()),
+    )
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
@@ -198,18 +202,27 @@ mod tests {
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, endpoint, shutdown));
         #[expect(clippy::disallowed_methods, reason = "a test has no task tracker")]
-        let task = tokio::spawn(async move {
-            while tasks.join_next().await.is_some() {}
-        });
-        Served { address, readiness, stop, task }
+        let task = tokio::spawn(async move { while tasks.join_next().await.is_some() {} });
+        Served {
+            address,
+            readiness,
+            stop,
+            task,
+        }
     }
 
     async fn get(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).await.expect("it listens");
         let request = format!("{request} HTTP/1.1\r\nhost: x\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("it reads");
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("it reads");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("it answers and closes");
+        stream
+            .read_to_string(&mut answer)
+            .await
+            .expect("it answers and closes");
         answer
     }
 
@@ -219,15 +232,42 @@ mod tests {
         let metrics = get(served.address, "GET /metrics").await;
         assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
         assert!(metrics.contains("text/plain; version=0.0.4"), "{metrics}");
-        assert!(metrics.contains("\ntollgate_draining 1\n"), "looked at before: {metrics}");
-        assert!(get(served.address, "GET /livez").await.starts_with("HTTP/1.1 200"));
-        assert!(get(served.address, "GET /readyz").await.starts_with("HTTP/1.1 503"));
+        assert!(
+            metrics.contains("\ntollgate_draining 1\n"),
+            "looked at before: {metrics}"
+        );
+        assert!(
+            get(served.address, "GET /livez")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
+        assert!(
+            get(served.address, "GET /readyz")
+                .await
+                .starts_with("HTTP/1.1 503")
+        );
         served.readiness.is_reached();
-        assert!(get(served.address, "HEAD /readyz").await.starts_with("HTTP/1.1 200"));
+        assert!(
+            get(served.address, "HEAD /readyz")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
         served.readiness.is_lost();
-        assert!(get(served.address, "GET /readyz").await.starts_with("HTTP/1.1 503"));
-        assert!(get(served.address, "POST /metrics").await.starts_with("HTTP/1.1 405"));
-        assert!(get(served.address, "GET /").await.starts_with("HTTP/1.1 404"));
+        assert!(
+            get(served.address, "GET /readyz")
+                .await
+                .starts_with("HTTP/1.1 503")
+        );
+        assert!(
+            get(served.address, "POST /metrics")
+                .await
+                .starts_with("HTTP/1.1 405")
+        );
+        assert!(
+            get(served.address, "GET /")
+                .await
+                .starts_with("HTTP/1.1 404")
+        );
         served.stop.send(()).expect("it runs");
         served.task.await.expect("it stops");
     }
@@ -246,7 +286,11 @@ mod tests {
         }
         let first = scrapes.join_next().await.expect("five").expect("no panic");
         assert!(first.starts_with("HTTP/1.1 503"), "{first}");
-        assert!(get(served.address, "GET /livez").await.starts_with("HTTP/1.1 200"));
+        assert!(
+            get(served.address, "GET /livez")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
         for _ in 0..MOST_SCRAPES {
             gate.send(()).expect("they wait");
         }
@@ -258,7 +302,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_is_slow_is_cut_off() {
         let served = served(Box::new(|_| {})).await;
-        let mut stream = TcpStream::connect(served.address).await.expect("it listens");
+        let mut stream = TcpStream::connect(served.address)
+            .await
+            .expect("it listens");
         stream.write_all(b"GET /met").await.expect("it reads");
         let mut rest = Vec::new();
         let closed = stream.read_to_end(&mut rest);

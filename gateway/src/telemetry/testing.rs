@@ -8,7 +8,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Whether generated documents are to be written and not compared.
 pub(super) fn docs_are_to_be_updated() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not of the gateway")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch of the tests, not of the gateway"
+    )]
     std::env::var_os("UPDATE_DOCS").is_some()
 }
 

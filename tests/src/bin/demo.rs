@@ -128,6 +128,7 @@ impl DemoKeys<'_> {
             take("TOLLGATE_KEY_PEPPER", "TOLLGATE_KEY_PEPPER"),
             take(&Credentials::variable("k1"), "TOLLGATE_NEWS_KEY"),
             take("SIMULATED_PROVIDER_KEY", "OPENAI_API_KEY"),
+            take("SIMULATED_PROVIDER_KEY", "LOCAL_API_KEY"),
         ]
     }
 }

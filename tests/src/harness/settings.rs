@@ -45,6 +45,10 @@ api_key_env = "SIMULATED_PROVIDER_KEY"
 [providers.local]
 kind = "openai_compatible"
 base_url = "{simulator}/v1"
+api_key_env = "SIMULATED_PROVIDER_KEY"
+
+[telemetry]
+log_format = "json"
 
 [complexity]
 simple = "cheap"

@@ -52,7 +52,10 @@ pub(in crate::ledger) struct Endings {
 
 impl Endings {
     pub(super) fn state(&self, id: &Id) -> Option<Kind> {
-        self.current.get(id).or_else(|| self.previous.get(id)).copied()
+        self.current
+            .get(id)
+            .or_else(|| self.previous.get(id))
+            .copied()
     }
 
     pub(super) fn seen(&self, id: &Id, kind: Kind) -> Seen {

@@ -72,7 +72,11 @@ fn books(
             ));
         }
     }
-    if noted.runs.iter().any(|(run, limit)| summed.runs.get(run) != Some(limit)) {
+    if noted
+        .runs
+        .iter()
+        .any(|(run, limit)| summed.runs.get(run) != Some(limit))
+    {
         differences.push(format!("team {team}: the bounds of its runs differ"));
     }
     if !all_rows(&summed.tally).eq(all_rows(&noted.tally)) {
@@ -88,7 +92,9 @@ fn is_over(book: &Book, key: &CounterKey, counter: &Counter, now: Timestamp) -> 
         let run = book.runs.get(&key.window);
         return run.is_none_or(|run| run.last_used + RUN_KEPT_MS < now);
     }
-    counter.ends_at.is_some_and(|end| end + WINDOW_KEPT_MS < now)
+    counter
+        .ends_at
+        .is_some_and(|end| end + WINDOW_KEPT_MS < now)
 }
 
 fn money(counter: &Counter) -> String {

@@ -11,10 +11,25 @@ use tollgate_core::Timestamp;
 fn entries() -> Vec<Entry> {
     let mut steps = Vec::new();
     for _ in 0..8 {
-        steps.push(Step::Hold { team: 0, run: None, amount: 1_000_000 });
-        steps.push(Step::Hold { team: 1, run: Some(2), amount: 2_000_000 });
-        steps.push(Step::End { which: 0, kind: Kind::Settled, cost: 12_345 });
-        steps.push(Step::TopUp { team: 0, amount: 5_000_000_000 });
+        steps.push(Step::Hold {
+            team: 0,
+            run: None,
+            amount: 1_000_000,
+        });
+        steps.push(Step::Hold {
+            team: 1,
+            run: Some(2),
+            amount: 2_000_000,
+        });
+        steps.push(Step::End {
+            which: 0,
+            kind: Kind::Settled,
+            cost: 12_345,
+        });
+        steps.push(Step::TopUp {
+            team: 0,
+            amount: 5_000_000_000,
+        });
     }
     Script::of(&steps).entries
 }
@@ -58,7 +73,10 @@ fn a_sound_ledger_is_told_so_with_its_totals() {
     let mut text = Vec::new();
     report.write_text(&mut text).expect("writes");
     let text = String::from_utf8(text).expect("text");
-    assert!(text.contains("sound: every balance is the sum of its lines"), "{text}");
+    assert!(
+        text.contains("sound: every balance is the sum of its lines"),
+        "{text}"
+    );
     assert!(text.contains("team-0  day"), "{text}");
     assert!(serde_json::to_string(&report).is_ok());
 }
@@ -66,10 +84,18 @@ fn a_sound_ledger_is_told_so_with_its_totals() {
 #[test]
 fn a_charge_that_was_edited_is_found() {
     let dir = ledger();
-    edit(&dir, 1, "\"charge_nano_usd\":12345", "\"charge_nano_usd\":2345");
+    edit(
+        &dir,
+        1,
+        "\"charge_nano_usd\":12345",
+        "\"charge_nano_usd\":2345",
+    );
     let report = verify(dir.path()).expect("reads");
     let all = report.problems.join("\n");
-    assert!(all.contains("ledger-0000000001.jsonl was changed after it was closed"), "{all}");
+    assert!(
+        all.contains("ledger-0000000001.jsonl was changed after it was closed"),
+        "{all}"
+    );
     assert!(all.contains("checkpoint 2: team team-0, day"), "{all}");
     let mut text = Vec::new();
     report.write_text(&mut text).expect("writes");
@@ -81,10 +107,20 @@ fn a_line_that_was_taken_out_is_found() {
     let dir = ledger();
     let path = segment::path(dir.path(), 1);
     let text = fs::read_to_string(&path).expect("is there");
-    let gone: Vec<&str> = text.lines().enumerate().filter(|(n, _)| *n != 3).map(|(_, l)| l).collect();
+    let gone: Vec<&str> = text
+        .lines()
+        .enumerate()
+        .filter(|(n, _)| *n != 3)
+        .map(|(_, l)| l)
+        .collect();
     fs::write(&path, gone.join("\n") + "\n").expect("writes");
     let report = verify(dir.path()).expect("reads");
-    assert!(report.problems.iter().any(|problem| problem.contains("it counts 12 entries")));
+    assert!(
+        report
+            .problems
+            .iter()
+            .any(|problem| problem.contains("it counts 12 entries"))
+    );
 }
 
 #[test]
@@ -92,7 +128,10 @@ fn an_ending_that_was_counted_twice_is_found_however_far_apart() {
     let dir = tempfile::tempdir().expect("a directory");
     let (ledger, _) = Ledger::open(Options::new(dir.path()), Timestamp::default()).expect("opens");
     let entries = entries();
-    let settled = entries.iter().find(|entry| entry.kind == Kind::Settled).expect("one");
+    let settled = entries
+        .iter()
+        .find(|entry| entry.kind == Kind::Settled)
+        .expect("one");
     for _ in 0..2 {
         ledger.write(settled).expect("writes");
         rotate(ledger.shared()).expect("rotates");
@@ -100,20 +139,29 @@ fn an_ending_that_was_counted_twice_is_found_however_far_apart() {
     }
     ledger.close().expect("closes");
     let report = verify(dir.path()).expect("reads");
-    assert!(report.problems[0].contains("was counted twice"), "{report:?}");
+    assert!(
+        report.problems[0].contains("was counted twice"),
+        "{report:?}"
+    );
 }
 
 #[test]
 fn two_endings_of_one_hold_are_found() {
     let dir = tempfile::tempdir().expect("a directory");
     let (ledger, _) = Ledger::open(Options::new(dir.path()), Timestamp::default()).expect("opens");
-    let mut entry = entries().into_iter().find(|entry| entry.kind == Kind::Settled).expect("one");
+    let mut entry = entries()
+        .into_iter()
+        .find(|entry| entry.kind == Kind::Settled)
+        .expect("one");
     ledger.write(&entry).expect("writes");
     entry.kind = Kind::Expired;
     ledger.write(&entry).expect("writes");
     ledger.close().expect("closes");
     let report = verify(dir.path()).expect("reads");
-    assert!(report.problems[0].contains("comes after another ending"), "{report:?}");
+    assert!(
+        report.problems[0].contains("comes after another ending"),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -131,5 +179,10 @@ fn a_torn_end_is_told_and_left_alone() {
 fn a_directory_without_a_ledger_is_told_so() {
     let dir = tempfile::tempdir().expect("a directory");
     let error = verify(dir.path()).expect_err("nothing there");
-    assert!(error.to_string().contains("ledger-0000000001.jsonl is missing"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("ledger-0000000001.jsonl is missing"),
+        "{error}"
+    );
 }

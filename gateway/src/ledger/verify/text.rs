@@ -22,11 +22,17 @@ impl Report {
             self.repeated,
             self.checkpoints.len()
         )?;
-        let kinds = self.by_kind.iter().map(|(kind, count)| format!("{kind:?} {count}"));
+        let kinds = self
+            .by_kind
+            .iter()
+            .map(|(kind, count)| format!("{kind:?} {count}"));
         writeln!(out, "by kind: {}", kinds.collect::<Vec<_>>().join(", "))?;
         if self.torn_bytes > 0 {
             let bytes = self.torn_bytes;
-            writeln!(out, "torn at the end: {bytes} bytes, which the next start cuts off")?;
+            writeln!(
+                out,
+                "torn at the end: {bytes} bytes, which the next start cuts off"
+            )?;
         }
         self.write_totals(out)?;
         self.write_unclosed(out)?;
@@ -34,7 +40,11 @@ impl Report {
             return writeln!(out, "sound: every balance is the sum of its lines");
         }
         let problems = u64::try_from(self.problems.len()).unwrap_or(u64::MAX);
-        writeln!(out, "NOT SOUND, {} problems:", problems.saturating_add(self.more_problems))?;
+        writeln!(
+            out,
+            "NOT SOUND, {} problems:",
+            problems.saturating_add(self.more_problems)
+        )?;
         for problem in &self.problems {
             writeln!(out, "  {problem}")?;
         }
@@ -42,8 +52,17 @@ impl Report {
     }
 
     fn write_totals(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut rows = vec![["team", "budget", "window", "spent $", "held $", "topped up $"]
-            .map(str::to_owned)];
+        let mut rows = vec![
+            [
+                "team",
+                "budget",
+                "window",
+                "spent $",
+                "held $",
+                "topped up $",
+            ]
+            .map(str::to_owned),
+        ];
         rows.extend(self.totals.iter().map(row));
         let width = |column: usize| {
             let widths = rows.iter().map(|row| row[column].chars().count());
@@ -65,7 +84,10 @@ impl Report {
             return Ok(());
         }
         let count = self.unclosed.len();
-        writeln!(out, "holds without an ending: {count} (calls that run, or crashed)")?;
+        writeln!(
+            out,
+            "holds without an ending: {count} (calls that run, or crashed)"
+        )?;
         for hold in self.unclosed.iter().take(MOST_UNCLOSED) {
             let amount = Money::from_nanos(hold.held_nano_usd);
             writeln!(out, "  {}  {}  {amount}", hold.hold, hold.team)?;

@@ -44,10 +44,13 @@ pub(in crate::ledger) fn rotate(shared: &Shared) -> io::Result<()> {
         // What is lost there is in the checkpoint, if only that becomes durable.
         shared.writer().suspect(&error);
     }
-    let print = checkpoint::fingerprint(&segment::path(dir, number - 1)).map_err(io::Error::other)?;
+    let print =
+        checkpoint::fingerprint(&segment::path(dir, number - 1)).map_err(io::Error::other)?;
     let page = checkpoint::encode(&books, number, print);
     drop(books);
-    shared.disk.put(&segment::checkpoint_path(dir, number), &page)?;
+    shared
+        .disk
+        .put(&segment::checkpoint_path(dir, number), &page)?;
     shared.writer().trust();
     if let Some(old) = number.checked_sub(KEPT_CHECKPOINTS) {
         let _ = fs::remove_file(segment::checkpoint_path(dir, old));

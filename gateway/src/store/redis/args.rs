@@ -19,7 +19,7 @@ const SLACK_MS: u64 = 60_000;
 const FULL_PERMILLE: u16 = 1_000;
 
 /// The end of what has no end.
-const NEVER: i64 = LARGEST_EXACT as i64;
+const NEVER: i64 = (1 << 53) - 1;
 
 /// The window around a time and the next one, of each budget. Redis chooses.
 #[derive(Clone, Debug)]
@@ -42,6 +42,16 @@ impl Windows {
         Self { from, pairs }
     }
 
+    /// The windows of that time and no others.
+    pub(super) fn pinned(limits: &Limits, at: Timestamp) -> Self {
+        let pair = |spec: &BudgetSpec| {
+            let window = spec.calendar.window_at(at);
+            [window.clone(), window]
+        };
+        let pairs = limits.budgets.iter().map(pair).collect();
+        Self { from: at, pairs }
+    }
+
     /// Whether they will do for another reference.
     pub(super) fn cover(&self, reference: Timestamp) -> bool {
         let late = |pair: &[Window; 2]| {
@@ -55,7 +65,7 @@ impl Windows {
     fn pack(&self, place: usize, args: &mut Packer) {
         for window in &self.pairs[place] {
             args.text(window.id.as_bytes());
-            args.int(window.ends_at.map_or(NEVER, Timestamp::millis));
+            args.int(end_millis(window.ends_at));
         }
     }
 }
@@ -63,6 +73,11 @@ impl Windows {
 /// The end of a window as scripts keep it.
 pub(super) fn end(millis: i64) -> Option<Timestamp> {
     (millis != NEVER).then(|| Timestamp::from_millis(millis))
+}
+
+/// The same the other way.
+pub(super) fn end_millis(end: Option<Timestamp>) -> i64 {
+    end.map_or(NEVER, Timestamp::millis)
 }
 
 /// Refuses limits that a script could not compute exactly.
@@ -105,12 +120,25 @@ fn bound(spec: &BudgetSpec) -> i64 {
         .map_or(-1, tollgate_core::Money::nanos)
 }
 
-/// `hold.lua`. Pinned: the first window of each pair is taken, whatever the time.
+/// What `hold.lua` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Take, if nothing refuses.
+    Take,
+    /// Take, whatever refuses.
+    Force,
+    /// The same from the first window of each pair, whatever the time.
+    Pinned,
+    /// Say what refuses.
+    Probe,
+}
+
+/// `hold.lua`.
 pub(super) fn hold(
     limits: &Limits,
     request: &HoldRequest,
     windows: &Windows,
-    pinned: bool,
+    mode: Mode,
 ) -> Result<Vec<u8>, Fault> {
     exact(request.amount, "a hold")?;
     let need = &request.need;
@@ -127,7 +155,12 @@ pub(super) fn hold(
             .max_wait_ms
             .map_or(-1, |ms| i64::try_from(ms).unwrap_or(NEVER)),
     );
-    args.int(i64::from(request.force)).int(i64::from(pinned));
+    args.int(match mode {
+        Mode::Take => 0,
+        Mode::Force | Mode::Pinned => 1,
+        Mode::Probe => 2,
+    });
+    args.int(i64::from(mode == Mode::Pinned));
     // Even a team without budgets has counters; a deployment has none, and nothing to lose.
     args.int(i64::from(is_team(limits)));
     args.int(windows.from.millis());

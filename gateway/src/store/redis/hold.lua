@@ -1,17 +1,16 @@
 -- Takes all that a hold asks for, or nothing.
 -- KEYS 1 account  2 record  3 leases  4 outbox  5 run (only with a run's budget)
--- ARGV 1 {id, lease, longest wait or -1, force, pinned, seeded, from, amount,
+-- ARGV 1 {id, lease, longest wait or -1, 1 to force or 2 to probe, pinned, seeded, from, amount,
 --         requests, input, output, run, run's limit, buckets, gauges, budgets,
 --         per bucket: field, rate, period, capacity, need, floor;
 --         per gauge: field, limit;
 --         per budget: name, bound or -1, alert at 100 %, window, its end, next window, its end}
 -- Writes nothing unless it grants, except earmarks and the mark of a first refusal.
 local account, record = KEYS[1], KEYS[2]
-local seen = call('GET', record)
-if seen then return pack('D', now, string.sub(seen, 1, 1)) end
-
 local a = unpacked(ARGV[1])
-local id, max_wait, force, pinned, amount = a[1], a[3], a[4] == 1, a[5] == 1, a[8]
+local id, max_wait, force, probe, pinned, amount = a[1], a[3], a[4] == 1, a[4] == 2, a[5] == 1, a[8]
+local seen = call('GET', record)
+if seen and not probe then return pack('D', now, string.sub(seen, 1, 1)) end
 local run, run_limit = a[12], a[13]
 local nb, ng, nm = a[14], a[15], a[16]
 local B = 16
@@ -21,7 +20,7 @@ local M = G + ng * 2
 local run_now
 if run ~= '' then
   run_now = call('HMGET', KEYS[5], 'l', 's', 'h')
-  if run_now[1] and run_now[1] ~= run_limit then return pack('L', now, run_now[1]) end
+  if run_now[1] and run_now[1] ~= run_limit and not probe then return pack('L', now, run_now[1]) end
 end
 
 -- Which windows are current is decided here, by the clock that all replicas share.
@@ -126,8 +125,8 @@ if run_now then
   out[#out + 1] = held
 end
 
-if #r > 0 and not force then
-  if curable and max_wait >= 0 and longest <= max_wait then
+if (#r > 0 and not force) or probe then
+  if curable and not probe and max_wait >= 0 and longest <= max_wait then
     for i = 1, nb do
       if may[i] then
         local o = B + i * 6 - 6
@@ -136,7 +135,7 @@ if #r > 0 and not force then
       end
     end
   end
-  for _, alert in ipairs(alerts) do
+  for _, alert in ipairs(probe and {} or alerts) do
     local i, top = alert[1], alert[2]
     call('HSET', account, 'm:' .. base[i], pack(ends[i], top, 1000))
     call('XADD', KEYS[4], '*', 'e', pack('M', now, a[M + i * 7 - 6], win[i], ends[i], 1000))

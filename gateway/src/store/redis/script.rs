@@ -61,6 +61,7 @@ pub(super) struct Scripts {
     pub(super) balances: Script,
     pub(super) seed: Script,
     pub(super) keep: Script,
+    pub(super) term: Script,
     pub(super) claim: Script,
     pub(super) trim: Script,
 }
@@ -78,6 +79,7 @@ impl Default for Scripts {
             balances: Script::new(" flags=no-writes", include_str!("balances.lua")),
             seed: Script::new("", include_str!("seed.lua")),
             keep: Script::new("", include_str!("keep.lua")),
+            term: Script::new("", include_str!("term.lua")),
             claim: Script::new("", include_str!("claim.lua")),
             trim: Script::new(" flags=allow-oom", include_str!("trim.lua")),
         }
@@ -98,6 +100,7 @@ impl Scripts {
             balances: self.balances.patched(patch),
             seed: self.seed.patched(patch),
             keep: self.keep.patched(patch),
+            term: self.term.patched(patch),
             claim: self.claim.patched(patch),
             trim: self.trim.patched(patch),
         }

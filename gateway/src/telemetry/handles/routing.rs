@@ -36,7 +36,9 @@ impl ModelHandles {
         Self {
             requests: Each::new(|outcome| registry.counter(&all::MODEL_REQUESTS, &[name, outcome])),
             seconds: Each::new(|class| registry.histogram(&all::REQUEST_SECONDS, &[name, class])),
-            fallbacks: later.map(|to| (Arc::clone(to), fallback(name, to))).collect(),
+            fallbacks: later
+                .map(|to| (Arc::clone(to), fallback(name, to)))
+                .collect(),
             other_fallback: fallback(OTHER, OTHER),
         }
     }

@@ -77,16 +77,32 @@ impl TeamHandles {
             (bucket.capacity, gauge)
         });
         handles.buckets = buckets.collect();
-        let named = limits.buckets.iter().map(|bucket| Limiter::of_limit(&bucket.name));
-        let gauges = limits.gauges.iter().map(|gauge| Limiter::of_limit(&gauge.name));
-        let budgets = limits.budgets.iter().any(|budget| budget.hard && budget.limit.is_some());
+        let named = limits
+            .buckets
+            .iter()
+            .map(|bucket| Limiter::of_limit(&bucket.name));
+        let gauges = limits
+            .gauges
+            .iter()
+            .map(|gauge| Limiter::of_limit(&gauge.name));
+        let budgets = limits
+            .budgets
+            .iter()
+            .any(|budget| budget.hard && budget.limit.is_some());
         let budgets = budgets.then_some(Limiter::Budget);
         handles.limiters = named.chain(gauges).chain(budgets).collect();
         for budget in &limits.budgets {
-            let Some(period) = Period::named(&budget.name) else { continue };
+            let Some(period) = Period::named(&budget.name) else {
+                continue;
+            };
             let labels = [&**name, period.name()];
-            let shown = handles.budgets.iter_mut().find(|known| known.name == period.name());
-            let (Some(shown), Some(limit)) = (shown, budget.limit) else { continue };
+            let shown = handles
+                .budgets
+                .iter_mut()
+                .find(|known| known.name == period.name());
+            let (Some(shown), Some(limit)) = (shown, budget.limit) else {
+                continue;
+            };
             let gauge = registry.gauge(&all::BUDGET_LIMIT, &labels);
             gauge.set(money(limit));
             shown.limit = Some(gauge);
@@ -121,13 +137,17 @@ impl TeamHandles {
             name: team.into(),
             requests: Each::new(|outcome| registry.counter(&all::TEAM_REQUESTS, &[team, outcome])),
             denied: Each::new(|limiter| registry.counter(&all::LIMIT_DENIED, &[team, limiter])),
-            budget_denied: Each::new(|period| registry.counter(&all::BUDGET_DENIED, &[team, period])),
+            budget_denied: Each::new(|period| {
+                registry.counter(&all::BUDGET_DENIED, &[team, period])
+            }),
             endings: Each::new(|ending| registry.counter(&all::HOLDS_ENDED, &[team, ending])),
             corrected: counter(&all::COST_CORRECTED),
             overrun: counter(&all::OVERRUN),
             limiters: Vec::new(),
             buckets: Vec::new(),
-            budgets: CALENDAR.map(|period| BudgetHandles::new(registry, team, period)).into(),
+            budgets: CALENDAR
+                .map(|period| BudgetHandles::new(registry, team, period))
+                .into(),
             crossings: HashMap::new(),
             other_crossing: registry.counter(&all::BUDGET_CROSSINGS, &[team, "day", OTHER]),
             costs: HashMap::new(),
@@ -178,7 +198,10 @@ impl TeamHandles {
     /// Shows balances. A run's budget is nobody else's business and has no series.
     pub(in crate::telemetry) fn show_balances(&self, balances: &[Balance]) {
         for balance in balances {
-            let budget = self.budgets.iter().find(|budget| *budget.name == *balance.name);
+            let budget = self
+                .budgets
+                .iter()
+                .find(|budget| *budget.name == *balance.name);
             let Some(budget) = budget else { continue };
             budget.spent.set(money(balance.spent));
             budget.held.set(money(balance.held));

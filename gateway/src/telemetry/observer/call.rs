@@ -167,7 +167,12 @@ impl CallObservation {
     }
 
     fn decided(&self, limiter: Limiter, decision: Decision) {
-        self.handles.fixed.decisions.at(limiter).at(decision).increment(1);
+        self.handles
+            .fixed
+            .decisions
+            .at(limiter)
+            .at(decision)
+            .increment(1);
     }
 
     /// It goes to `model` because `from` failed. The same model again is a retry.
@@ -265,8 +270,14 @@ impl CallObservation {
 
 impl Drop for CallObservation {
     fn drop(&mut self) {
-        let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let outcome = if late { Outcome::DeadlineExceeded } else { Outcome::Cancelled };
+        let late = self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline);
+        let outcome = if late {
+            Outcome::DeadlineExceeded
+        } else {
+            Outcome::Cancelled
+        };
         self.end(outcome, None, None);
     }
 }

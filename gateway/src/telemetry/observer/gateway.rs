@@ -60,18 +60,29 @@ impl Observer {
     pub fn lengths_seen(&self, lengths: Lengths) {
         let handles = self.handles.load();
         let fixed = &handles.fixed;
-        fixed.settlement_backlog.set(lengths.settlement_backlog as f64);
+        fixed
+            .settlement_backlog
+            .set(lengths.settlement_backlog as f64);
         fixed.holds_open.set(lengths.holds_open as f64);
-        fixed.ledger_buffered.set(lengths.ledger_buffered_bytes as f64);
+        fixed
+            .ledger_buffered
+            .set(lengths.ledger_buffered_bytes as f64);
         fixed.ledger_dropped.absolute(lengths.ledger_dropped);
-        fixed.dropped.at(Signal::Log).absolute(lengths.log_lines_dropped);
+        fixed
+            .dropped
+            .at(Signal::Log)
+            .absolute(lengths.log_lines_dropped);
         let interactions = fixed.dropped.at(Signal::Interaction);
         interactions.absolute(lengths.interactions_dropped);
     }
 
     /// How many calls are taken on at once.
     pub fn bounded(&self, max_in_flight: u64) {
-        self.handles.load().fixed.in_flight_limit.set(max_in_flight as f64);
+        self.handles
+            .load()
+            .fixed
+            .in_flight_limit
+            .set(max_in_flight as f64);
     }
 
     /// The signal to stop came.
@@ -121,7 +132,11 @@ impl Observer {
     /// The store was asked; an error is no answer at all, never a refusal.
     pub fn store_called<T, E>(&self, command: StoreCommand, took: Duration, reply: &Result<T, E>) {
         let handles = self.handles.load();
-        handles.fixed.store_seconds.at(command).record(took.as_secs_f64());
+        handles
+            .fixed
+            .store_seconds
+            .at(command)
+            .record(took.as_secs_f64());
         if reply.is_err() {
             handles.fixed.store_errors.at(command).increment(1);
         }
@@ -156,7 +171,12 @@ impl Observer {
 
     /// An alert was delivered, or not.
     pub fn alert_handled(&self, delivery: Delivery) {
-        self.handles.load().fixed.deliveries.at(delivery).increment(1);
+        self.handles
+            .load()
+            .fixed
+            .deliveries
+            .at(delivery)
+            .increment(1);
         if delivery != Delivery::Delivered {
             tracing::warn!(event = "alert", result = delivery.name());
         }

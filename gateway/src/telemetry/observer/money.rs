@@ -32,7 +32,9 @@ impl Observer {
         let known = handles.team(team);
         for crossing in crossings {
             let balance = &crossing.balance;
-            known.crossing(&balance.name, crossing.permille).increment(1);
+            known
+                .crossing(&balance.name, crossing.permille)
+                .increment(1);
             tracing::warn!(
                 event = "budget_threshold",
                 team = &**team,
@@ -53,7 +55,9 @@ impl Observer {
     /// A hold ended.
     pub(crate) fn settled(&self, settlement: &Settlement, reply: &SettleReply) {
         // A deployment's hold is about rates only.
-        let Scope::Team(team) = &settlement.limits.scope else { return };
+        let Scope::Team(team) = &settlement.limits.scope else {
+            return;
+        };
         let record = settlement.record.as_deref();
         match (reply, settlement.ending) {
             (SettleReply::Applied(applied), _) => self.ended(team, record, applied),
@@ -124,7 +128,9 @@ impl Observer {
         }
         team.unknown_cost().charge(left);
         let pipeline = record.map_or("", |record| &*record.pipeline);
-        team.pipeline(pipeline, fixed).cost.increment(nanos(charged));
+        team.pipeline(pipeline, fixed)
+            .cost
+            .increment(nanos(charged));
     }
 }
 

@@ -1,0 +1,132 @@
+//! The layering of ARCHITECTURE.md, read off the source tree.
+
+use std::{fs, path::{Path, PathBuf}};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// The Rust files below a folder, with their text.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let root = repository();
+    let mut found = Vec::new();
+    let mut folders = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).expect("below").display().to_string();
+                found.push((name, fs::read_to_string(&path).expect("text")));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has sources");
+    found
+}
+
+/// No file below `folder` may say `word`, except below `allowed`.
+fn only_under(folder: &str, word: &str, allowed: &[&str]) {
+    for (name, text) in sources(folder) {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let says = code.into_iter().any(|line| line.contains(word));
+        let fine = allowed.iter().any(|prefix| name.starts_with(prefix));
+        assert!(!says || fine, "{name} says {word}, which belongs under {allowed:?}");
+    }
+}
+
+#[test]
+fn each_layer_knows_only_what_it_may() {
+    let src = "gateway/src";
+    only_under(src, "tollgate_proto", &["gateway/src/grpc", "gateway/src/app/build.rs"]);
+    only_under(src, "tonic::Status", &["gateway/src/grpc"]);
+    only_under(src, "redis::", &["gateway/src/store/redis"]);
+    only_under(src, "reqwest", &["gateway/src/provider/", "gateway/src/alerts/webhook.rs"]);
+    let environment = ["gateway/src/config/environment.rs", "gateway/src/grpc/status/tests.rs", "gateway/src/telemetry/testing.rs"];
+    only_under(src, "env::var", &environment);
+    only_under(src, "SystemTime::now", &["gateway/src/clock.rs"]);
+    for word in ["tokio", "serde", "std::time", "std::fs", "std::net", "f64", "f32"] {
+        only_under("gateway/core/src", word, &[]);
+    }
+    only_under("chain-client/src", "tollgate::", &[]);
+}
+
+#[test]
+fn no_file_has_more_than_one_subjects_worth_of_lines() {
+    for folder in ["gateway", "chain-client/src", "proto/src", "tests/src"] {
+        for (name, text) in sources(folder) {
+            let lines = text.lines().count();
+            let most = if long_with_a_reason(&name) { 700 } else { 400 };
+            assert!(lines <= most, "{name} has {lines} lines");
+        }
+    }
+}
+
+/// Files that may be longer, because their one subject is.
+fn long_with_a_reason(name: &str) -> bool {
+    [
+        // One table, or one list of closed sets.
+        "gateway/src/telemetry/catalogue.rs",
+        "gateway/src/telemetry/labels.rs",
+        // One rule book with its public types.
+        "gateway/core/src/account.rs",
+        "gateway/core/src/account/tests.rs",
+        // One suite that every store goes through.
+        "gateway/src/store/contract.rs",
+        // Parsing one message, field by field.
+        "gateway/src/grpc/from_proto.rs",
+        // One closed table of errors.
+        "gateway/src/grpc/status.rs",
+    ]
+    .contains(&name)
+}
+
+#[test]
+fn every_rpc_has_an_integration_test() {
+    let proto = fs::read_to_string(repository().join("proto/tollgate/v1/completion.proto")).expect("text")
+        + &fs::read_to_string(repository().join("proto/tollgate/v1/usage.proto")).expect("text");
+    let tests: String = sources("tests/integration").into_iter().map(|(_, text)| text).collect::<String>()
+        + &sources("tests/src/harness").into_iter().map(|(_, text)| text).collect::<String>();
+    let rpcs = proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next());
+    for rpc in rpcs {
+        let mut call = String::from(".");
+        for letter in rpc.chars() {
+            if letter.is_uppercase() && call.len() > 1 {
+                call.push('_');
+            }
+            call.push(letter.to_ascii_lowercase());
+        }
+        assert!(tests.contains(&format!("{call}(")), "{rpc} has no test");
+    }
+}
+
+#[test]
+fn the_shipped_examples_are_valid() {
+    use tollgate::config::{self, Variables};
+    let key = "0".repeat(64);
+    let pepper = "p".repeat(40);
+    let variables = Variables::from([
+        ("TOLLGATE_NEWS_KEY", key.as_str()),
+        ("TOLLGATE_KEY_PEPPER", pepper.as_str()),
+        ("OPENAI_API_KEY", "sk-test"),
+        ("ANTHROPIC_API_KEY", "sk-test"),
+        ("LOCAL_API_KEY", "sk-test"),
+    ]);
+    let examples = fs::read_dir(repository().join("examples")).expect("a folder");
+    let mut checked = 0;
+    for entry in examples {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("text");
+        let text = text.replace("SIMULATOR_URL", "http://127.0.0.1:1").replace("DATA_DIR", "data");
+        let name = path.display().to_string();
+        if let Err(problems) = config::parse(&name, &text, &variables) {
+            panic!("{problems}");
+        }
+        checked += 1;
+    }
+    assert!(checked >= 1);
+}
