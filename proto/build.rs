@@ -3,7 +3,10 @@
 use prost::Message as _;
 use std::{env, error::Error, fs, path::PathBuf};
 
-#[expect(clippy::disallowed_methods, reason = "cargo tells build scripts by variables")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells build scripts by variables"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     let files = [
         "tollgate/v1/completion.proto",

@@ -200,7 +200,11 @@ impl Offline {
             Self::Keys(Keys::New(new)) => keys::new(new, environment, output),
             Self::Ledger(command) => ledger::run(command, output),
             Self::MetricsDoc => {
-                write!(output.out, "{}", crate::telemetry::catalogue::render_markdown())?;
+                write!(
+                    output.out,
+                    "{}",
+                    crate::telemetry::catalogue::render_markdown()
+                )?;
                 Ok(Verdict::Good)
             }
         }

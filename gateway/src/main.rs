@@ -43,7 +43,10 @@ fn run(serve: &Serve) -> ExitCode {
         Ok(logs) => logs,
         Err(error) => return complain(&error),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error),
     };

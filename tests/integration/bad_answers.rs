@@ -22,19 +22,49 @@ fn cases() -> Vec<(Action, AttemptOutcome, bool)> {
         (Action::Stall, AttemptOutcome::Unknown, true),
         (Action::Hang, AttemptOutcome::Unknown, true),
         (Action::Oversize(17), AttemptOutcome::Unknown, true),
-        (Action::Redirect(elsewhere), AttemptOutcome::Misconfigured, false),
-        (refuse(Refused::Unauthorized), AttemptOutcome::Misconfigured, false),
-        (refuse(Refused::Forbidden), AttemptOutcome::Misconfigured, false),
-        (refuse(Refused::QuotaExhausted), AttemptOutcome::Misconfigured, false),
-        (refuse(Refused::ServerError), AttemptOutcome::Unavailable, false),
-        (refuse(Refused::BadGateway), AttemptOutcome::Unavailable, false),
-        (refuse(Refused::Overloaded), AttemptOutcome::Unavailable, false),
+        (
+            Action::Redirect(elsewhere),
+            AttemptOutcome::Misconfigured,
+            false,
+        ),
+        (
+            refuse(Refused::Unauthorized),
+            AttemptOutcome::Misconfigured,
+            false,
+        ),
+        (
+            refuse(Refused::Forbidden),
+            AttemptOutcome::Misconfigured,
+            false,
+        ),
+        (
+            refuse(Refused::QuotaExhausted),
+            AttemptOutcome::Misconfigured,
+            false,
+        ),
+        (
+            refuse(Refused::ServerError),
+            AttemptOutcome::Unavailable,
+            false,
+        ),
+        (
+            refuse(Refused::BadGateway),
+            AttemptOutcome::Unavailable,
+            false,
+        ),
+        (
+            refuse(Refused::Overloaded),
+            AttemptOutcome::Unavailable,
+            false,
+        ),
     ]
 }
 
 #[tokio::test]
 async fn every_bad_answer_is_typed_passed_over_and_charged_as_promised() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings
             .routes(
@@ -65,11 +95,21 @@ retries = 0
         assert_eq!(bad.outcome(), outcome, "{name}");
         assert_eq!(bad.cost_nano_usd > 0, charged, "{name}");
         assert_eq!(bad.estimated, charged, "{name}");
-        assert_eq!((good.model.as_str(), good.outcome()), ("gpt-3.5-turbo", AttemptOutcome::Ok));
-        assert_eq!(receipt.cost_nano_usd, bad.cost_nano_usd + good.cost_nano_usd);
+        assert_eq!(
+            (good.model.as_str(), good.outcome()),
+            ("gpt-3.5-turbo", AttemptOutcome::Ok)
+        );
+        assert_eq!(
+            receipt.cost_nano_usd,
+            bad.cost_nano_usd + good.cost_nano_usd
+        );
         // An unknown outcome costs its worst case: all of the cap.
         if charged {
-            assert!(bad.cost_nano_usd >= 100 * 60_000, "{name}: {}", bad.cost_nano_usd);
+            assert!(
+                bad.cost_nano_usd >= 100 * 60_000,
+                "{name}: {}",
+                bad.cost_nano_usd
+            );
         }
         total += receipt.cost_nano_usd;
         assert_eq!(caller.settled_spend().await, total, "{name}");
@@ -79,29 +119,43 @@ retries = 0
 
 #[tokio::test]
 async fn a_compatible_server_without_usage_is_counted_by_us() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     simulator.push_fault(Fault::always(Action::UsageMissing));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "models = [\"local\"]")]).await;
     let only = v1::CompletionSpec {
         target: Some(v1::completion_spec::Target::Model("local".to_owned())),
         ..spec("unused", "Hello")
     };
-    let answer = gateway.caller("news").complete(only).await.expect("an answer");
+    let answer = gateway
+        .caller("news")
+        .complete(only)
+        .await
+        .expect("an answer");
     let receipt = answer.receipt.expect("a receipt");
     assert!(receipt.attempts[0].estimated);
     let usage = receipt.usage.expect("counted");
-    assert!(usage.input_tokens > 5 && usage.output_tokens > 0, "{usage:?}");
+    assert!(
+        usage.input_tokens > 5 && usage.output_tokens > 0,
+        "{usage:?}"
+    );
     gateway.stop().await;
 }
 
 #[tokio::test]
 async fn a_refusal_by_the_model_is_an_answer() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     for action in [Action::Refusal, Action::ContentFilter] {
         simulator.clear_faults();
         simulator.push_fault(Fault::always(action));
-        let answer = gateway.caller("news").complete(spec("cheap", "Hello")).await;
+        let answer = gateway
+            .caller("news")
+            .complete(spec("cheap", "Hello"))
+            .await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.finish_reason(), v1::FinishReason::ContentFilter);
         assert_eq!(answer.receipt.expect("a receipt").attempts.len(), 1);
@@ -113,7 +167,10 @@ async fn a_refusal_by_the_model_is_an_answer() {
 async fn a_server_that_is_not_there_costs_nothing() {
     let gateway = Gateway::start("http://127.0.0.1:9", &[("news", "")]).await;
     let caller = gateway.caller("news").within(Duration::from_secs(10));
-    let refused = caller.complete(spec("cheap", "Hello")).await.expect_err("nobody answers");
+    let refused = caller
+        .complete(spec("cheap", "Hello"))
+        .await
+        .expect_err("nobody answers");
     assert_eq!(refused.reason, "TARGETS_EXHAUSTED");
     assert_eq!(caller.settled_spend().await, 0);
     gateway.stop().await;

@@ -18,7 +18,13 @@ fn run(gateway: &Gateway, input: &Path, out: &Path, more: &[&str]) -> Output {
     Command::new(program("chain-client"))
         .arg("run")
         .arg(input)
-        .args(["--gateway", &gateway.url(), "--metrics-addr", "none", "--out"])
+        .args([
+            "--gateway",
+            &gateway.url(),
+            "--metrics-addr",
+            "none",
+            "--out",
+        ])
         .arg(out)
         .args(more)
         .env("TOLLGATE_API_KEY", gateway.key("news"))
@@ -27,13 +33,20 @@ fn run(gateway: &Gateway, input: &Path, out: &Path, more: &[&str]) -> Output {
         .expect("it runs")
 }
 
-async fn run_off_thread(gateway: Gateway, input: &Path, out: &Path, more: &'static [&str]) -> (Gateway, Output) {
+async fn run_off_thread(
+    gateway: Gateway,
+    input: &Path,
+    out: &Path,
+    more: &'static [&str],
+) -> (Gateway, Output) {
     let (input, out) = (input.to_owned(), out.to_owned());
     let running = move || {
         let output = run(&gateway, &input, &out, more);
         (gateway, output)
     };
-    tokio::task::spawn_blocking(running).await.expect("no panic")
+    tokio::task::spawn_blocking(running)
+        .await
+        .expect("no panic")
 }
 
 fn report(out: &Path) -> Value {
@@ -47,26 +60,45 @@ fn examples() -> std::path::PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_report_the_ledger_and_the_metrics_agree_to_the_nano_dollar() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let throttle = Action::Refuse(Refused::TooManyRequests, RetryAfter::Seconds(1));
     simulator.push_fault(Fault::first(1, throttle).for_model("gpt-3.5-turbo"));
     simulator.push_fault(Fault::first(2, Action::Close).for_model("gpt-4"));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let out = TempDir::new().expect("a directory");
     let (gateway, ran) = run_off_thread(gateway, &examples(), out.path(), &[]).await;
-    let told = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    let told =
+        String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(0), "{told}");
     let report = report(out.path());
-    let cost = report.pointer("/totals/cost_nano_usd").and_then(Value::as_i64).expect("a cost");
+    let cost = report
+        .pointer("/totals/cost_nano_usd")
+        .and_then(Value::as_i64)
+        .expect("a cost");
     let steps = report["steps"].as_array().expect("steps");
-    let by_step: i64 = steps.iter().map(|step| step["cost_nano_usd"].as_i64().expect("a cost")).sum();
+    let by_step: i64 = steps
+        .iter()
+        .map(|step| step["cost_nano_usd"].as_i64().expect("a cost"))
+        .sum();
     let articles = report["articles"].as_array().expect("articles");
-    let by_article: i64 = articles.iter().map(|a| a["cost_nano_usd"].as_i64().expect("a cost")).sum();
+    let by_article: i64 = articles
+        .iter()
+        .map(|a| a["cost_nano_usd"].as_i64().expect("a cost"))
+        .sum();
     assert_eq!((by_step, by_article), (cost, cost));
-    assert!(articles.iter().all(|article| article["steps"].as_object().is_some_and(|s| s.len() == 4)));
+    assert!(
+        articles
+            .iter()
+            .all(|article| article["steps"].as_object().is_some_and(|s| s.len() == 4))
+    );
     gateway.caller("news").settled_spend().await;
     let scrape = Scrape::of(&gateway.metrics_url()).await;
-    assert_eq!(scrape.sum("tollgate_cost_nano_usd_total", &[]).to_string(), cost.to_string());
+    assert_eq!(
+        scrape.sum("tollgate_cost_nano_usd_total", &[]).to_string(),
+        cost.to_string()
+    );
     let dir = gateway.stop().await;
     assert_eq!(ledger_spend(dir.path(), "news"), cost);
     let page = fs::read_to_string(out.path().join("report.html")).expect("it is written");
@@ -77,13 +109,19 @@ async fn the_report_the_ledger_and_the_metrics_agree_to_the_nano_dollar() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_articles_are_named_and_the_others_go_on() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let input = TempDir::new().expect("a directory");
     let good = "The Larks won the final in Leeds on 12 March 2024. Mara Vell scored twice. The crowd sang.";
     fs::write(input.path().join("good.txt"), good).expect("written");
     fs::write(input.path().join("empty.txt"), "").expect("written");
-    fs::write(input.path().join("binary.txt"), [0u8, 159, 146, 150, 0, 1, 2]).expect("written");
+    fs::write(
+        input.path().join("binary.txt"),
+        [0u8, 159, 146, 150, 0, 1, 2],
+    )
+    .expect("written");
     fs::write(input.path().join("latin.txt"), b"caf\xe9 na\xefve").expect("written");
     fs::write(input.path().join("huge.txt"), "word ".repeat(400_000)).expect("written");
     let out = TempDir::new().expect("a directory");
@@ -100,7 +138,10 @@ async fn bad_articles_are_named_and_the_others_go_on() {
         assert_eq!(status(bad), "rejected", "{bad}");
     }
     let asked = simulator.requests().len();
-    assert!((4..=10).contains(&asked), "only good articles cost calls: {asked}");
+    assert!(
+        (4..=10).contains(&asked),
+        "only good articles cost calls: {asked}"
+    );
     gateway.stop().await;
 }
 
@@ -119,29 +160,44 @@ async fn a_time_budget_stops_and_still_reports() {
     let report = report(out.path());
     let totals = &report["totals"]["articles"];
     assert_eq!(totals["planned"], 8);
-    assert!(totals["not_started"].as_u64().is_some_and(|count| count >= 4), "{totals}");
+    assert!(
+        totals["not_started"]
+            .as_u64()
+            .is_some_and(|count| count >= 4),
+        "{totals}"
+    );
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spent_budget_stops_the_run_with_its_own_code() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let bounds = "budgets = [{ per = \"day\", amount = \"0.06\" }]";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let out = TempDir::new().expect("a directory");
     let (gateway, ran) = run_off_thread(gateway, &examples(), out.path(), &["-j", "2"]).await;
-    assert_eq!(ran.status.code(), Some(4), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(
+        ran.status.code(),
+        Some(4),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
     assert!(gateway.caller("news").settled_spend().await <= 60_000_000);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_lines_stream_through_in_bounded_memory() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let input = TempDir::new().expect("a directory");
     let path = input.path().join("many.jsonl");
-    let text = "The Larks won the final in Leeds. Mara Vell scored twice. The crowd sang for an hour.";
+    let text =
+        "The Larks won the final in Leeds. Mara Vell scored twice. The crowd sang for an hour.";
     // Almost all lines are rejected before any call, so that the test is about memory, not time.
     let lines: String = (0..10_000)
         .map(|number| {
@@ -156,18 +212,29 @@ async fn ten_thousand_lines_stream_through_in_bounded_memory() {
     let child = Command::new(program("chain-client"))
         .arg("run")
         .arg(&path)
-        .args(["--gateway", &gateway.url(), "--metrics-addr", "none", "--out"])
+        .args([
+            "--gateway",
+            &gateway.url(),
+            "--metrics-addr",
+            "none",
+            "--out",
+        ])
         .arg(out.path())
         .env("TOLLGATE_API_KEY", gateway.key("news"))
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("it runs");
-    let peak = tokio::task::spawn_blocking(move || peak_kib(child)).await.expect("no panic");
+    let peak = tokio::task::spawn_blocking(move || peak_kib(child))
+        .await
+        .expect("no panic");
     let report = report(out.path());
     assert_eq!(report["totals"]["articles"]["planned"], 10_000);
     assert_eq!(report["totals"]["articles"]["ok"], 10);
-    assert!(peak < 120 * 1_024, "the peak was {peak} KiB for a file of 20 MB");
+    assert!(
+        peak < 120 * 1_024,
+        "the peak was {peak} KiB for a file of 20 MB"
+    );
     gateway.stop().await;
 }
 

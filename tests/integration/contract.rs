@@ -1,19 +1,26 @@
 //! The contract as other languages find it: health, reflection, usage, metrics.
 
-use std::{collections::BTreeSet, process::{Command, Stdio}};
+use std::{
+    collections::BTreeSet,
+    process::{Command, Stdio},
+};
 use tollgate_proto::v1;
 use tollgate_tests::{
     harness::{Gateway, scrape::Scrape, spec},
     simulator::{Options, Simulator},
 };
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
 async fn simulator() -> Simulator {
-    Simulator::start(Options::default()).await.expect("it starts")
+    Simulator::start(Options::default())
+        .await
+        .expect("it starts")
 }
 
 #[tokio::test]
@@ -21,9 +28,20 @@ async fn health_is_served_by_service() {
     let simulator = simulator().await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let mut health = HealthClient::new(gateway.channel());
-    for service in ["", "tollgate.v1.CompletionService", "tollgate.v1.UsageService"] {
-        let request = HealthCheckRequest { service: service.to_owned() };
-        let status = health.check(request).await.expect("an answer").into_inner().status();
+    for service in [
+        "",
+        "tollgate.v1.CompletionService",
+        "tollgate.v1.UsageService",
+    ] {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let status = health
+            .check(request)
+            .await
+            .expect("an answer")
+            .into_inner()
+            .status();
         assert_eq!(status, ServingStatus::Serving, "{service}");
     }
     gateway.stop().await;
@@ -43,18 +61,31 @@ async fn reflection_names_every_service_and_has_their_files() {
         ask(MessageRequest::ListServices(String::new())),
         ask(MessageRequest::FileContainingSymbol(symbol)),
     ];
-    let answers = reflection.server_reflection_info(tokio_stream::iter(asks)).await;
+    let answers = reflection
+        .server_reflection_info(tokio_stream::iter(asks))
+        .await;
     let mut answers = answers.expect("an answer").into_inner();
     let listed = answers.message().await.expect("an answer").expect("two");
     let Some(MessageResponse::ListServicesResponse(services)) = listed.message_response else {
         panic!("{listed:?}");
     };
-    let names: BTreeSet<String> = services.service.into_iter().map(|service| service.name).collect();
-    for name in ["tollgate.v1.CompletionService", "tollgate.v1.UsageService", "grpc.health.v1.Health"] {
+    let names: BTreeSet<String> = services
+        .service
+        .into_iter()
+        .map(|service| service.name)
+        .collect();
+    for name in [
+        "tollgate.v1.CompletionService",
+        "tollgate.v1.UsageService",
+        "grpc.health.v1.Health",
+    ] {
         assert!(names.contains(name), "{names:?}");
     }
     let file = answers.message().await.expect("an answer").expect("two");
-    assert!(matches!(file.message_response, Some(MessageResponse::FileDescriptorResponse(_))));
+    assert!(matches!(
+        file.message_response,
+        Some(MessageResponse::FileDescriptorResponse(_))
+    ));
     gateway.stop().await;
 }
 
@@ -65,20 +96,44 @@ async fn models_budgets_and_tokens_are_told_to_their_team() {
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news");
     let mut usage = caller.usage();
-    let listed = usage.list_models(caller.request(v1::ListModelsRequest {})).await;
+    let listed = usage
+        .list_models(caller.request(v1::ListModelsRequest {}))
+        .await;
     let listed = listed.expect("an answer").into_inner();
-    let gpt4 = listed.models.iter().find(|model| model.name == "gpt-4").expect("it is there");
-    assert_eq!(gpt4.price.as_ref().expect("priced").input_pico_usd_per_token, 30_000_000);
+    let gpt4 = listed
+        .models
+        .iter()
+        .find(|model| model.name == "gpt-4")
+        .expect("it is there");
+    assert_eq!(
+        gpt4.price
+            .as_ref()
+            .expect("priced")
+            .input_pico_usd_per_token,
+        30_000_000
+    );
     assert_eq!(listed.routes.len(), 2);
-    let request = v1::GetBudgetRequest { name: "day".to_owned(), run: String::new() };
-    let day = usage.get_budget(caller.request(request)).await.expect("an answer").into_inner();
+    let request = v1::GetBudgetRequest {
+        name: "day".to_owned(),
+        run: String::new(),
+    };
+    let day = usage
+        .get_budget(caller.request(request))
+        .await
+        .expect("an answer")
+        .into_inner();
     let day = day.budget.expect("it has one");
     assert_eq!(day.limit_nano_usd, Some(25_000_000_000));
     assert!(day.hard && day.resets_at.is_some());
     let month = caller.budget("month").await;
     assert_eq!(month.limit_nano_usd, None, "a counter");
-    let request = v1::CountTokensRequest { spec: Some(spec("strong", "tiktoken is great!")) };
-    let counts = caller.completions().count_tokens(caller.request(request)).await;
+    let request = v1::CountTokensRequest {
+        spec: Some(spec("strong", "tiktoken is great!")),
+    };
+    let counts = caller
+        .completions()
+        .count_tokens(caller.request(request))
+        .await;
     let counts = counts.expect("an answer").into_inner().counts;
     // 6 for the text, 4 for the message, 3 for the answer's start.
     assert_eq!(counts[0].input_tokens, 13);
@@ -90,25 +145,46 @@ async fn metrics_satisfy_promtool_and_count_what_happened() {
     let simulator = simulator().await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let fresh = Scrape::of(&gateway.metrics_url()).await;
-    assert!(fresh.len() > 100, "counters are there before their first event");
+    assert!(
+        fresh.len() > 100,
+        "counters are there before their first event"
+    );
     let caller = gateway.caller("news");
-    caller.complete(spec("cheap", "Hello")).await.expect("an answer");
+    caller
+        .complete(spec("cheap", "Hello"))
+        .await
+        .expect("an answer");
     for number in 0..200 {
         let unknown = v1::CompletionSpec {
-            target: Some(v1::completion_spec::Target::Model(format!("model-{number}"))),
+            target: Some(v1::completion_spec::Target::Model(format!(
+                "model-{number}"
+            ))),
             ..spec("unused", "Hello")
         };
         caller.complete(unknown).await.expect_err("unknown");
     }
     caller.settled_spend().await;
     let scrape = Scrape::of(&gateway.metrics_url()).await;
-    assert_eq!(scrape.sum("tollgate_requests_total", &["outcome=\"ok\""]).to_string(), "1");
+    assert_eq!(
+        scrape
+            .sum("tollgate_requests_total", &["outcome=\"ok\""])
+            .to_string(),
+        "1"
+    );
     let unknown = scrape.sum("tollgate_requests_total", &["outcome=\"unknown_model\""]);
     assert_eq!(unknown.to_string(), "200");
     let handled = scrape.sum("grpc_server_handled_total", &["grpc_method=\"Complete\""]);
     assert_eq!(handled.to_string(), "201");
-    assert!(scrape.len() <= fresh.len() + 20, "names of callers make no series");
-    let text = reqwest::get(gateway.metrics_url()).await.expect("an answer").text().await.expect("text");
+    assert!(
+        scrape.len() <= fresh.len() + 20,
+        "names of callers make no series"
+    );
+    let text = reqwest::get(gateway.metrics_url())
+        .await
+        .expect("an answer")
+        .text()
+        .await
+        .expect("text");
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -116,7 +192,8 @@ async fn metrics_satisfy_promtool_and_count_what_happened() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("promtool is there: `make prerequisites` installs it");
-    std::io::Write::write_all(&mut promtool.stdin.take().expect("piped"), text.as_bytes()).expect("it reads");
+    std::io::Write::write_all(&mut promtool.stdin.take().expect("piped"), text.as_bytes())
+        .expect("it reads");
     let checked = promtool.wait_with_output().expect("it ends");
     let told = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(checked.status.success(), "{told}");

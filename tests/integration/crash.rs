@@ -56,7 +56,10 @@ impl Site {
 async fn call_until_gone(caller: Caller) -> i64 {
     let mut cost = 0;
     loop {
-        match caller.complete(spec("strong", "What is new in town?")).await {
+        match caller
+            .complete(spec("strong", "What is new in town?"))
+            .await
+        {
             Ok(answer) => cost += answer.receipt.expect("a receipt").cost_nano_usd,
             Err(refused) if refused.reason.is_empty() => return cost,
             Err(refused) => panic!("{:?}", refused.status),
@@ -79,16 +82,30 @@ async fn killed_at_random_points_it_never_loses_spend() {
             gateway.kill();
         };
         let (costs, ()) = tokio::join!(calls, killer);
-        answered += costs.into_iter().map(|cost| cost.expect("no panic")).sum::<i64>();
+        answered += costs
+            .into_iter()
+            .map(|cost| cost.expect("no panic"))
+            .sum::<i64>();
     }
     let gateway = site.start();
     let caller = gateway.caller(&site.credentials, "news").await;
     let spent = caller.settled_spend().await;
     assert!(answered > 0, "some calls were answered");
-    assert!(spent >= answered, "what receipts said was charged is charged: {spent} < {answered}");
-    assert!(spent >= site.billed(), "and what the provider billed: {spent} < {}", site.billed());
+    assert!(
+        spent >= answered,
+        "what receipts said was charged is charged: {spent} < {answered}"
+    );
+    assert!(
+        spent >= site.billed(),
+        "and what the provider billed: {spent} < {}",
+        site.billed()
+    );
     assert!(gateway.terminate().success());
-    assert_eq!(ledger_spend(site.dir.path(), "news"), spent, "the ledger is the truth");
+    assert_eq!(
+        ledger_spend(site.dir.path(), "news"),
+        spent,
+        "the ledger is the truth"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,13 +137,20 @@ async fn a_torn_last_line_is_mended() {
     let site = Site::new(0, "").await;
     let gateway = site.start();
     let caller = gateway.caller(&site.credentials, "news").await;
-    caller.complete(spec("strong", "Hello")).await.expect("an answer");
+    caller
+        .complete(spec("strong", "Hello"))
+        .await
+        .expect("an answer");
     let spent = caller.settled_spend().await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     gateway.kill();
     let ledger = site.dir.path().join("ledger");
-    let segments = fs::read_dir(&ledger).expect("there").map(|entry| entry.expect("there").path());
-    let mut segments: Vec<_> = segments.filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
+    let segments = fs::read_dir(&ledger)
+        .expect("there")
+        .map(|entry| entry.expect("there").path());
+    let mut segments: Vec<_> = segments
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .collect();
     segments.sort();
     let last = segments.pop().expect("there is one");
     let mut text = fs::read_to_string(&last).expect("text");
@@ -153,7 +177,10 @@ async fn sigterm_lets_calls_end_settles_all_and_exits_with_zero() {
     let ended = tokio::task::spawn_blocking(move || gateway.terminate());
     let mut cost = 0;
     for call in calls {
-        let answer = call.await.expect("no panic").expect("a call that runs is let to its end");
+        let answer = call
+            .await
+            .expect("no panic")
+            .expect("a call that runs is let to its end");
         cost += answer.receipt.expect("a receipt").cost_nano_usd;
     }
     assert!(ended.await.expect("no panic").success());
@@ -204,7 +231,15 @@ routes = ["cheap"]
             .expect("it runs");
         assert_eq!(ran.status.code(), Some(2));
         let told = String::from_utf8(ran.stderr).expect("text");
-        for part in ["colour", "mystery", "price", "unheard-of", "5 parsecs", "teams.news", "nobody"] {
+        for part in [
+            "colour",
+            "mystery",
+            "price",
+            "unheard-of",
+            "5 parsecs",
+            "teams.news",
+            "nobody",
+        ] {
             assert!(told.contains(part), "{part} is not in:\n{told}");
         }
     }

@@ -9,7 +9,9 @@ use tollgate_tests::{
 use tonic::Code;
 
 async fn simulator() -> Simulator {
-    Simulator::start(Options::default()).await.expect("it starts")
+    Simulator::start(Options::default())
+        .await
+        .expect("it starts")
 }
 
 async fn refused(caller: &Caller, call: v1::CompletionSpec) -> Refused {
@@ -17,7 +19,12 @@ async fn refused(caller: &Caller, call: v1::CompletionSpec) -> Refused {
 }
 
 fn is(refused: &Refused, code: Code, reason: &str) {
-    assert_eq!((refused.code, refused.reason.as_str()), (code, reason), "{:?}", refused.status);
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (code, reason),
+        "{:?}",
+        refused.status
+    );
 }
 
 #[tokio::test]
@@ -37,9 +44,16 @@ async fn a_request_that_is_not_valid_is_told_all_that_is_wrong() {
     let told = refused(&caller, empty).await;
     is(&told, Code::InvalidArgument, "INVALID_REQUEST");
     let request = told.details.bad_request().expect("BadRequest");
-    let mut fields: Vec<&str> = request.field_violations.iter().map(|v| v.field.as_str()).collect();
+    let mut fields: Vec<&str> = request
+        .field_violations
+        .iter()
+        .map(|v| v.field.as_str())
+        .collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["spec.messages", "spec.sampling.temperature", "spec.tools"]);
+    assert_eq!(
+        fields,
+        ["spec.messages", "spec.sampling.temperature", "spec.tools"]
+    );
     assert_eq!(caller.settled_spend().await, 0);
     assert_eq!(simulator.requests().len(), 0, "no provider was asked");
     gateway.stop().await;
@@ -60,17 +74,39 @@ async fn unknown_and_forbidden_names_are_told_apart() {
     };
     let told = refused(&caller, model("gpt-99")).await;
     is(&told, Code::NotFound, "UNKNOWN_MODEL");
-    assert_eq!(told.details.resource_info().expect("ResourceInfo").resource_name, "gpt-99");
-    is(&refused(&caller, spec("nowhere", "Hello")).await, Code::NotFound, "UNKNOWN_ROUTE");
-    is(&refused(&caller, spec("secret", "Hello")).await, Code::PermissionDenied, "MODEL_FORBIDDEN");
+    assert_eq!(
+        told.details
+            .resource_info()
+            .expect("ResourceInfo")
+            .resource_name,
+        "gpt-99"
+    );
+    is(
+        &refused(&caller, spec("nowhere", "Hello")).await,
+        Code::NotFound,
+        "UNKNOWN_ROUTE",
+    );
+    is(
+        &refused(&caller, spec("secret", "Hello")).await,
+        Code::PermissionDenied,
+        "MODEL_FORBIDDEN",
+    );
     let stranger = Caller::new(gateway.channel(), "tg_news_nonsense");
-    is(&refused(&stranger, spec("cheap", "Hello")).await, Code::Unauthenticated, "INVALID_CREDENTIAL");
+    is(
+        &refused(&stranger, spec("cheap", "Hello")).await,
+        Code::Unauthenticated,
+        "INVALID_CREDENTIAL",
+    );
     // A real key with one letter changed.
     let mut wrong = gateway.key("news").to_owned();
     let last = wrong.pop().expect("not empty");
     wrong.push(if last == 'a' { 'b' } else { 'a' });
     let stranger = Caller::new(gateway.channel(), &wrong);
-    is(&refused(&stranger, spec("cheap", "Hello")).await, Code::Unauthenticated, "INVALID_CREDENTIAL");
+    is(
+        &refused(&stranger, spec("cheap", "Hello")).await,
+        Code::Unauthenticated,
+        "INVALID_CREDENTIAL",
+    );
     assert_eq!(caller.settled_spend().await, 0);
     gateway.stop().await;
 }
@@ -83,7 +119,11 @@ async fn what_can_never_fit_a_limit_is_not_worth_a_retry() {
     let caller = gateway.caller("news");
     let told = refused(&caller, spec("cheap", "Hello")).await;
     is(&told, Code::InvalidArgument, "LIMIT_UNSATISFIABLE");
-    let violations = &told.details.quota_failure().expect("QuotaFailure").violations;
+    let violations = &told
+        .details
+        .quota_failure()
+        .expect("QuotaFailure")
+        .violations;
     assert_eq!(violations[0].subject, "tokens_per_minute");
     assert!(told.retry_after().is_none());
     gateway.stop().await;
@@ -106,17 +146,30 @@ async fn rates_and_concurrency_say_when_to_come_back() {
     .await;
     let fast = gateway.caller("fast");
     for _ in 0..2 {
-        fast.complete(spec("cheap", "Hello")).await.expect("it fits");
+        fast.complete(spec("cheap", "Hello"))
+            .await
+            .expect("it fits");
     }
     let told = refused(&fast, spec("cheap", "Hello")).await;
     is(&told, Code::ResourceExhausted, "RATE_LIMITED");
     let wait = told.retry_after().expect("waiting helps");
-    assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(38), "{wait:?}");
+    assert!(
+        wait > Duration::from_secs(20) && wait <= Duration::from_secs(38),
+        "{wait:?}"
+    );
     assert_eq!(
-        told.details.quota_failure().expect("QuotaFailure").violations[0].subject,
+        told.details
+            .quota_failure()
+            .expect("QuotaFailure")
+            .violations[0]
+            .subject,
         "requests_per_minute"
     );
-    assert!(told.status.metadata().contains_key("grpc-retry-pushback-ms"));
+    assert!(
+        told.status
+            .metadata()
+            .contains_key("grpc-retry-pushback-ms")
+    );
     let wide = gateway.caller("wide");
     let other = wide.clone();
     let first = tokio::spawn(async move { other.complete(spec("cheap", "Hello")).await });
@@ -152,7 +205,9 @@ async fn a_spent_budget_says_when_it_resets_and_a_held_one_when_to_come_back() {
     first.await.expect("no panic").expect("it fits");
     let mut told = None;
     for _ in 0..20 {
-        if let Err(refused) = caller.complete(spec("strong", "Tell me more, at length")).await
+        if let Err(refused) = caller
+            .complete(spec("strong", "Tell me more, at length"))
+            .await
             && refused.retry_after().is_none()
         {
             told = Some(refused);
@@ -161,21 +216,35 @@ async fn a_spent_budget_says_when_it_resets_and_a_held_one_when_to_come_back() {
     }
     let told = told.expect("the budget ends");
     is(&told, Code::ResourceExhausted, "BUDGET_EXHAUSTED");
-    assert!(told.metadata("resetTime").expect("it resets").ends_with("T00:00:00.000Z"));
-    assert!(caller.settled_spend().await <= 10_000_000, "never above the budget");
+    assert!(
+        told.metadata("resetTime")
+            .expect("it resets")
+            .ends_with("T00:00:00.000Z")
+    );
+    assert!(
+        caller.settled_spend().await <= 10_000_000,
+        "never above the budget"
+    );
     gateway.stop().await;
 }
 
 #[tokio::test]
 async fn a_rejected_prompt_ends_the_call_and_costs_nothing() {
     let simulator = simulator().await;
-    simulator.push_fault(Fault::always(Action::Refuse(Answers::BadRequest, RetryAfter::Absent)));
+    simulator.push_fault(Fault::always(Action::Refuse(
+        Answers::BadRequest,
+        RetryAfter::Absent,
+    )));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let told = refused(&caller, spec("strong", "Hello")).await;
     is(&told, Code::FailedPrecondition, "PROMPT_REJECTED");
     assert_eq!(told.metadata("provider"), Some("openai"));
-    assert_eq!(simulator.requests().len(), 1, "no fallback for what the caller did");
+    assert_eq!(
+        simulator.requests().len(),
+        1,
+        "no fallback for what the caller did"
+    );
     assert_eq!(caller.settled_spend().await, 0);
     gateway.stop().await;
 }
@@ -185,7 +254,10 @@ async fn unavailable_means_uncharged_and_unknown_means_charged() {
     let simulator = simulator().await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
-    simulator.push_fault(Fault::always(Action::Refuse(Answers::Unavailable, RetryAfter::Absent)));
+    simulator.push_fault(Fault::always(Action::Refuse(
+        Answers::Unavailable,
+        RetryAfter::Absent,
+    )));
     let told = refused(&caller, spec("strong", "Hello")).await;
     is(&told, Code::Unavailable, "TARGETS_EXHAUSTED");
     assert!(told.retry_after().is_some());
@@ -198,7 +270,11 @@ async fn unavailable_means_uncharged_and_unknown_means_charged() {
     simulator.push_fault(Fault::always(Action::Close));
     let told = refused(&caller, spec("cheap", "Hello")).await;
     is(&told, Code::Aborted, "OUTCOME_UNKNOWN");
-    let cost: i64 = told.metadata("costNanoUsd").expect("told").parse().expect("digits");
+    let cost: i64 = told
+        .metadata("costNanoUsd")
+        .expect("told")
+        .parse()
+        .expect("digits");
     assert!(cost > 0);
     assert_eq!(caller.settled_spend().await, cost);
     gateway.stop().await;
@@ -213,13 +289,25 @@ async fn a_deadline_ends_the_call_and_charges_what_was_sent() {
     })
     .await;
     let caller = gateway.caller("news");
-    let told = refused(&caller.within(Duration::from_millis(400)), spec("cheap", "Hello")).await;
+    let told = refused(
+        &caller.within(Duration::from_millis(400)),
+        spec("cheap", "Hello"),
+    )
+    .await;
     assert_eq!(told.code, Code::DeadlineExceeded, "{:?}", told.status);
     let spent = caller.settled_spend().await;
     assert!(spent > 0, "it was sent, and may be billed");
-    let told = refused(&caller.within(Duration::from_nanos(1)), spec("cheap", "Hello")).await;
+    let told = refused(
+        &caller.within(Duration::from_nanos(1)),
+        spec("cheap", "Hello"),
+    )
+    .await;
     assert_eq!(told.code, Code::DeadlineExceeded, "{:?}", told.status);
-    assert_eq!(caller.settled_spend().await, spent, "an expired deadline charges nothing");
+    assert_eq!(
+        caller.settled_spend().await,
+        spent,
+        "an expired deadline charges nothing"
+    );
     gateway.stop().await;
 }
 
@@ -252,7 +340,9 @@ async fn what_is_too_large_or_not_served_is_refused_by_the_transport() {
     let caller = gateway.caller("news");
     let told = refused(&caller, spec("cheap", &"a".repeat(20 << 20))).await;
     assert_eq!(told.code, Code::OutOfRange);
-    let request = caller.request(v1::CompleteStreamRequest { spec: Some(spec("cheap", "Hello")) });
+    let request = caller.request(v1::CompleteStreamRequest {
+        spec: Some(spec("cheap", "Hello")),
+    });
     let streamed = caller.completions().complete_stream(request).await;
     assert_eq!(streamed.expect_err("not yet").code(), Code::Unimplemented);
     assert_eq!(caller.settled_spend().await, 0);

@@ -25,10 +25,16 @@ async fn slow() -> Simulator {
 #[tokio::test]
 async fn the_same_key_replays_the_answer_and_pays_nothing() {
     let simulator = slow().await;
-    let gateway = Gateway::start(&simulator.base_url(), &[("news", ""), ("other", "")]).await;
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", ""), ("sport", "")]).await;
     let caller = gateway.caller("news");
-    let first = caller.complete(keyed("k", "Hello")).await.expect("an answer");
-    let again = caller.complete(keyed("k", "Hello")).await.expect("an answer");
+    let first = caller
+        .complete(keyed("k", "Hello"))
+        .await
+        .expect("an answer");
+    let again = caller
+        .complete(keyed("k", "Hello"))
+        .await
+        .expect("an answer");
     assert_eq!(first.message, again.message);
     let (first, again) = (first.receipt.expect("one"), again.receipt.expect("one"));
     assert!(!first.replayed && again.replayed);
@@ -36,7 +42,11 @@ async fn the_same_key_replays_the_answer_and_pays_nothing() {
     assert_eq!(simulator.requests().len(), 1);
     assert_eq!(caller.settled_spend().await, first.cost_nano_usd);
     // Another team's key is another key.
-    let theirs = gateway.caller("other").complete(keyed("k", "Hello")).await.expect("an answer");
+    let theirs = gateway
+        .caller("sport")
+        .complete(keyed("k", "Hello"))
+        .await
+        .expect("an answer");
     assert!(!theirs.receipt.expect("one").replayed);
     gateway.stop().await;
 }
@@ -56,7 +66,10 @@ async fn a_duplicate_waits_for_the_first_and_another_request_conflicts() {
     });
     assert_eq!(replayed.iter().filter(|replayed| **replayed).count(), 1);
     assert_eq!(simulator.requests().len(), 1);
-    let refused = caller.complete(keyed("k", "Goodbye")).await.expect_err("another request");
+    let refused = caller
+        .complete(keyed("k", "Goodbye"))
+        .await
+        .expect_err("another request");
     assert_eq!(refused.reason, "IDEMPOTENCY_CONFLICT");
     gateway.stop().await;
 }
@@ -70,7 +83,10 @@ async fn the_retry_of_a_caller_that_hung_up_finds_its_answer() {
     let call = tokio::spawn(async move { other.complete(keyed("k", "Hello")).await });
     tokio::time::sleep(Duration::from_millis(80)).await;
     call.abort();
-    let answer = caller.complete(keyed("k", "Hello")).await.expect("an answer");
+    let answer = caller
+        .complete(keyed("k", "Hello"))
+        .await
+        .expect("an answer");
     assert!(answer.receipt.expect("a receipt").replayed);
     assert_eq!(simulator.requests().len(), 1);
     gateway.stop().await;
@@ -83,10 +99,16 @@ async fn a_failure_is_not_kept() {
     simulator.push_fault(Fault::always(down));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
-    let refused = caller.complete(keyed("k", "Hello")).await.expect_err("all are down");
+    let refused = caller
+        .complete(keyed("k", "Hello"))
+        .await
+        .expect_err("all are down");
     assert_eq!(refused.reason, "TARGETS_EXHAUSTED");
     simulator.clear_faults();
-    let answer = caller.complete(keyed("k", "Hello")).await.expect("an answer");
+    let answer = caller
+        .complete(keyed("k", "Hello"))
+        .await
+        .expect("an answer");
     assert!(!answer.receipt.expect("a receipt").replayed);
     gateway.stop().await;
 }

@@ -12,20 +12,28 @@ use tollgate_tests::{
 pub(crate) fn ledger_spend(dir: &std::path::Path, team: &str) -> i64 {
     let report = tollgate::ledger::verify(&dir.join("ledger")).expect("it verifies");
     assert!(report.is_sound(), "{:?}", report.problems);
-    let day = report.totals.iter().filter(|t| (&*t.team, &*t.budget) == (team, "day"));
+    let day = report
+        .totals
+        .iter()
+        .filter(|t| (&*t.team, &*t.budget) == (team, "day"));
     day.map(|total| total.spent_nano_usd).sum()
 }
 
 #[tokio::test]
 async fn receipts_balances_ledger_metrics_and_the_providers_bill_agree() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     simulator.push_fault(Fault::first(2, Action::Close).for_model("gpt-4"));
     simulator.push_fault(Fault::first(3, Action::UsageReasoning(7)).for_model("gpt-3.5-turbo"));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", ""), ("poor", "")]).await;
     let caller = gateway.caller("news");
     let calls = (0..40).map(|number| {
         let route = if number % 3 == 0 { "strong" } else { "cheap" };
-        caller.complete(spec(route, &format!("Question {number}: what is new in town?")))
+        caller.complete(spec(
+            route,
+            &format!("Question {number}: what is new in town?"),
+        ))
     });
     let answers = join_all(calls).await;
     let receipts: Vec<v1::Receipt> = answers
@@ -35,7 +43,11 @@ async fn receipts_balances_ledger_metrics_and_the_providers_bill_agree() {
     let cost: i64 = receipts.iter().map(|receipt| receipt.cost_nano_usd).sum();
     assert!(cost > 0);
     assert_eq!(caller.settled_spend().await, cost, "the balance");
-    assert_eq!(gateway.caller("poor").settled_spend().await, 0, "another team's");
+    assert_eq!(
+        gateway.caller("poor").settled_spend().await,
+        0,
+        "another team's"
+    );
     let scrape = Scrape::of(&gateway.metrics_url()).await;
     let counted = scrape.sum("tollgate_cost_nano_usd_total", &["team=\"news\""]);
     assert_eq!(counted.to_string(), cost.to_string(), "the metrics");
@@ -47,7 +59,11 @@ async fn receipts_balances_ledger_metrics_and_the_providers_bill_agree() {
             .map(|attempt| attempt.usage.expect("counted"))
             .map(|usage| usage.output_tokens + usage.reasoning_tokens)
             .sum();
-        assert_eq!(output, simulator.stats().model(model).tokens.output, "{model}");
+        assert_eq!(
+            output,
+            simulator.stats().model(model).tokens.output,
+            "{model}"
+        );
     }
     let dir = gateway.stop().await;
     assert_eq!(ledger_spend(dir.path(), "news"), cost, "the ledger");
@@ -55,7 +71,9 @@ async fn receipts_balances_ledger_metrics_and_the_providers_bill_agree() {
 
 #[tokio::test]
 async fn a_receipt_prices_each_attempt_exactly() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     simulator.push_fault(Fault::always(Action::UsageCached(5)).for_model("gpt-4"));
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings.models(
@@ -80,17 +98,27 @@ deployments = [{ provider = "local", name = "llama-3.1-8b" }]
     })
     .await;
     let caller = gateway.caller("news");
-    let answer = caller.complete(spec("strong", "How far is the moon?")).await.expect("an answer");
+    let answer = caller
+        .complete(spec("strong", "How far is the moon?"))
+        .await
+        .expect("an answer");
     let receipt = answer.receipt.expect("a receipt");
     let usage = receipt.usage.expect("counted");
     assert_eq!(usage.cache_read_tokens, 5);
     let exact = usage.input_tokens * 30_000 + 5 * 7_500 + usage.output_tokens * 60_000;
     assert_eq!(receipt.cost_nano_usd, exact);
     assert!(receipt.held_nano_usd >= receipt.cost_nano_usd);
-    let day = receipt.budgets.iter().find(|b| b.name == "day").expect("every team has a day");
+    let day = receipt
+        .budgets
+        .iter()
+        .find(|b| b.name == "day")
+        .expect("every team has a day");
     assert_eq!(day.held_nano_usd, receipt.held_nano_usd);
     // 37.5 nano-dollars a token: rounded up once.
-    let answer = caller.complete(spec("cheap", "How far is the moon?")).await.expect("an answer");
+    let answer = caller
+        .complete(spec("cheap", "How far is the moon?"))
+        .await
+        .expect("an answer");
     let receipt = answer.receipt.expect("a receipt");
     let usage = receipt.usage.expect("counted");
     let tenths = usage.input_tokens * 375 + usage.output_tokens * 15_000;
@@ -119,10 +147,12 @@ async fn a_crowd_on_one_budget_gets_exactly_what_fits() {
     let answers = join_all(crowd).await;
     let admitted = answers.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(admitted, 3);
-    assert!(answers
-        .iter()
-        .filter_map(|answer| answer.as_ref().err())
-        .all(|refused| refused.reason == "BUDGET_EXHAUSTED"));
+    assert!(
+        answers
+            .iter()
+            .filter_map(|answer| answer.as_ref().err())
+            .all(|refused| refused.reason == "BUDGET_EXHAUSTED")
+    );
     assert!(caller.settled_spend().await <= 19_500_000);
     gateway.stop().await;
 }
@@ -130,16 +160,25 @@ async fn a_crowd_on_one_budget_gets_exactly_what_fits() {
 /// TensorZero forgives this overrun (18 times a limit); here it is debt, and blocks.
 #[tokio::test]
 async fn a_provider_that_ignores_its_cap_leaves_debt_that_blocks() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     simulator.push_fault(Fault::always(Action::UsageOutput(2_000)));
-    let bounds = "budgets = [{ per = \"day\", amount = \"0.01\" }]\nlimits = { tokens_per_minute = 1_000 }";
+    let bounds =
+        "budgets = [{ per = \"day\", amount = \"0.01\" }]\nlimits = { tokens_per_minute = 1_000 }";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news").within(Duration::from_secs(2));
-    let first = caller.complete(spec("strong", "Hello")).await.expect("an answer");
+    let first = caller
+        .complete(spec("strong", "Hello"))
+        .await
+        .expect("an answer");
     let receipt = first.receipt.expect("a receipt");
     assert!(receipt.cost_nano_usd > receipt.held_nano_usd);
     assert_eq!(caller.settled_spend().await, receipt.cost_nano_usd);
-    let refused = caller.complete(spec("strong", "Hello")).await.expect_err("it is spent");
+    let refused = caller
+        .complete(spec("strong", "Hello"))
+        .await
+        .expect_err("it is spent");
     assert_eq!(refused.reason, "BUDGET_EXHAUSTED");
     let scrape = Scrape::of(&gateway.metrics_url()).await;
     let overrun = receipt.cost_nano_usd - receipt.held_nano_usd;
@@ -172,7 +211,9 @@ async fn a_caller_that_hangs_up_pays_what_the_call_really_cost() {
 
 #[tokio::test]
 async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let in_run = |run: &str, limit| v1::CompletionSpec {
@@ -180,11 +221,19 @@ async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
             run: run.to_owned(),
             ..v1::Attribution::default()
         }),
-        run_budget: Some(v1::RunBudget { limit_nano_usd: limit }),
+        run_budget: Some(v1::RunBudget {
+            limit_nano_usd: limit,
+        }),
         ..spec("strong", "Hello")
     };
-    caller.complete(in_run("one", 8_000_000)).await.expect("it fits");
-    let refused = caller.complete(in_run("one", 9_000_000)).await.expect_err("another amount");
+    caller
+        .complete(in_run("one", 8_000_000))
+        .await
+        .expect("it fits");
+    let refused = caller
+        .complete(in_run("one", 9_000_000))
+        .await
+        .expect_err("another amount");
     assert_eq!(refused.reason, "INVALID_REQUEST");
     let mut refused = None;
     for _ in 0..10 {
@@ -196,35 +245,72 @@ async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
     let refused = refused.expect("the run's budget ends");
     assert_eq!(refused.reason, "BUDGET_EXHAUSTED");
     assert_eq!(refused.metadata("budget"), Some("run"));
-    caller.complete(in_run("two", 8_000_000)).await.expect("another run has its own");
+    caller
+        .complete(in_run("two", 8_000_000))
+        .await
+        .expect("another run has its own");
     gateway.stop().await;
 }
 
 #[tokio::test]
 async fn usage_is_summed_by_pipeline_and_model_and_estimates_take_nothing() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
-    let request = caller.request(v1::EstimateCostRequest { spec: Some(spec("strong", "Hello")) });
-    let estimate = caller.completions().estimate_cost(request).await.expect("an answer").into_inner();
+    let request = caller.request(v1::EstimateCostRequest {
+        spec: Some(spec("strong", "Hello")),
+    });
+    let estimate = caller
+        .completions()
+        .estimate_cost(request)
+        .await
+        .expect("an answer")
+        .into_inner();
     assert!(estimate.admitted && estimate.targets.len() == 3);
-    assert_eq!(estimate.hold_nano_usd, estimate.targets[0].max_cost_nano_usd);
+    assert_eq!(
+        estimate.hold_nano_usd,
+        estimate.targets[0].max_cost_nano_usd
+    );
     assert_eq!(caller.settled_spend().await, 0);
     let mut call = spec("strong", "Hello");
     call.attribution = Some(v1::Attribution {
         pipeline: "content-analysis".to_owned(),
         ..v1::Attribution::default()
     });
-    let receipt = caller.complete(call).await.expect("an answer").receipt.expect("a receipt");
+    let receipt = caller
+        .complete(call)
+        .await
+        .expect("an answer")
+        .receipt
+        .expect("a receipt");
     assert_eq!(receipt.held_nano_usd, estimate.hold_nano_usd);
     caller.settled_spend().await;
     let request = caller.request(v1::QueryUsageRequest {
-        group_by: vec![v1::UsageDimension::Pipeline.into(), v1::UsageDimension::Model.into()],
+        group_by: vec![
+            v1::UsageDimension::Pipeline.into(),
+            v1::UsageDimension::Model.into(),
+        ],
         ..v1::QueryUsageRequest::default()
     });
-    let usage = caller.usage().query_usage(request).await.expect("an answer").into_inner();
+    let usage = caller
+        .usage()
+        .query_usage(request)
+        .await
+        .expect("an answer")
+        .into_inner();
     assert_eq!(usage.rows.len(), 1);
-    assert_eq!((usage.rows[0].pipeline.as_str(), usage.rows[0].model.as_str()), ("content-analysis", "gpt-4"));
-    assert_eq!(usage.total.expect("a total").cost_nano_usd, receipt.cost_nano_usd);
+    assert_eq!(
+        (
+            usage.rows[0].pipeline.as_str(),
+            usage.rows[0].model.as_str()
+        ),
+        ("content-analysis", "gpt-4")
+    );
+    assert_eq!(
+        usage.total.expect("a total").cost_nano_usd,
+        receipt.cost_nano_usd
+    );
     gateway.stop().await;
 }

@@ -17,7 +17,9 @@ fn everything(dir: &Path) -> String {
         if path.is_dir() {
             all.push_str(&everything(&path));
         } else {
-            all.push_str(&String::from_utf8_lossy(&fs::read(&path).expect("readable")));
+            all.push_str(&String::from_utf8_lossy(
+                &fs::read(&path).expect("readable"),
+            ));
         }
     }
     all
@@ -25,16 +27,27 @@ fn everything(dir: &Path) -> String {
 
 #[tokio::test]
 async fn prompts_and_keys_stay_where_they_belong() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
-    let teams = [("news", "log_bodies = \"hash\""), ("open", "log_bodies = \"full\"")];
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
+    let teams = [
+        ("news", "log_bodies = \"hash\""),
+        ("open", "log_bodies = \"full\""),
+    ];
     let gateway = Gateway::start(&simulator.base_url(), &teams).await;
     let mut told = String::new();
     let caller = gateway.caller("news");
-    caller.complete(spec("cheap", CANARY)).await.expect("an answer");
+    caller
+        .complete(spec("cheap", CANARY))
+        .await
+        .expect("an answer");
     // Real providers echo parts of the prompt in what they refuse.
     let reject = Action::Refuse(Refused::BadRequest, RetryAfter::Absent);
     simulator.push_fault(Fault::always(reject));
-    let refused = caller.complete(spec("cheap", CANARY)).await.expect_err("rejected");
+    let refused = caller
+        .complete(spec("cheap", CANARY))
+        .await
+        .expect_err("rejected");
     told.push_str(&format!("{:?}", refused.status));
     let model = v1::completion_spec::Target::Model("gpt-4".to_owned());
     let named = v1::CompletionSpec {
@@ -45,7 +58,14 @@ async fn prompts_and_keys_stay_where_they_belong() {
     let refused = caller.complete(named).await.expect_err("empty");
     told.push_str(&format!("{:?}", refused.status));
     let key = gateway.key("news").to_owned();
-    told.push_str(&reqwest::get(gateway.metrics_url()).await.expect("up").text().await.expect("text"));
+    told.push_str(
+        &reqwest::get(gateway.metrics_url())
+            .await
+            .expect("up")
+            .text()
+            .await
+            .expect("text"),
+    );
     let dir = gateway.stop().await;
     told.push_str(&everything(dir.path()));
     assert!(told.len() > 1_000);
@@ -56,10 +76,16 @@ async fn prompts_and_keys_stay_where_they_belong() {
 
 #[tokio::test]
 async fn a_team_that_asked_for_full_bodies_has_them() {
-    let simulator = Simulator::start(Options::default()).await.expect("it starts");
+    let simulator = Simulator::start(Options::default())
+        .await
+        .expect("it starts");
     let teams = [("open", "log_bodies = \"full\"")];
     let gateway = Gateway::start(&simulator.base_url(), &teams).await;
-    gateway.caller("open").complete(spec("cheap", CANARY)).await.expect("an answer");
+    gateway
+        .caller("open")
+        .complete(spec("cheap", CANARY))
+        .await
+        .expect("an answer");
     let key = gateway.key("open").to_owned();
     let dir = gateway.stop().await;
     let log = everything(&dir.path().join("interactions"));

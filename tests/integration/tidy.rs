@@ -1,9 +1,15 @@
 //! The layering of ARCHITECTURE.md, read off the source tree.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .to_owned()
 }
 
 /// The Rust files below a folder, with their text.
@@ -17,7 +23,11 @@ fn sources(folder: &str) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&root).expect("below").display().to_string();
+                let name = path
+                    .strip_prefix(&root)
+                    .expect("below")
+                    .display()
+                    .to_string();
                 found.push((name, fs::read_to_string(&path).expect("text")));
             }
         }
@@ -29,24 +39,49 @@ fn sources(folder: &str) -> Vec<(String, String)> {
 /// No file below `folder` may say `word`, except below `allowed`.
 fn only_under(folder: &str, word: &str, allowed: &[&str]) {
     for (name, text) in sources(folder) {
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
         let says = code.into_iter().any(|line| line.contains(word));
         let fine = allowed.iter().any(|prefix| name.starts_with(prefix));
-        assert!(!says || fine, "{name} says {word}, which belongs under {allowed:?}");
+        assert!(
+            !says || fine,
+            "{name} says {word}, which belongs under {allowed:?}"
+        );
     }
 }
 
 #[test]
 fn each_layer_knows_only_what_it_may() {
     let src = "gateway/src";
-    only_under(src, "tollgate_proto", &["gateway/src/grpc", "gateway/src/app/build.rs"]);
+    only_under(
+        src,
+        "tollgate_proto",
+        &["gateway/src/grpc", "gateway/src/app/build.rs"],
+    );
     only_under(src, "tonic::Status", &["gateway/src/grpc"]);
     only_under(src, "redis::", &["gateway/src/store/redis"]);
-    only_under(src, "reqwest", &["gateway/src/provider/", "gateway/src/alerts/webhook.rs"]);
-    let environment = ["gateway/src/config/environment.rs", "gateway/src/grpc/status/tests.rs", "gateway/src/telemetry/testing.rs"];
+    only_under(
+        src,
+        "reqwest",
+        &["gateway/src/provider/", "gateway/src/alerts/webhook.rs"],
+    );
+    let environment = [
+        "gateway/src/config/environment.rs",
+        "gateway/src/grpc/status/tests.rs",
+        "gateway/src/telemetry/testing.rs",
+    ];
     only_under(src, "env::var", &environment);
     only_under(src, "SystemTime::now", &["gateway/src/clock.rs"]);
-    for word in ["tokio", "serde", "std::time", "std::fs", "std::net", "f64", "f32"] {
+    for word in [
+        "tokio",
+        "serde",
+        "std::time",
+        "std::fs",
+        "std::net",
+        "f64",
+        "f32",
+    ] {
         only_under("gateway/core/src", word, &[]);
     }
     only_under("chain-client/src", "tollgate::", &[]);
@@ -84,11 +119,20 @@ fn long_with_a_reason(name: &str) -> bool {
 
 #[test]
 fn every_rpc_has_an_integration_test() {
-    let proto = fs::read_to_string(repository().join("proto/tollgate/v1/completion.proto")).expect("text")
+    let proto = fs::read_to_string(repository().join("proto/tollgate/v1/completion.proto"))
+        .expect("text")
         + &fs::read_to_string(repository().join("proto/tollgate/v1/usage.proto")).expect("text");
-    let tests: String = sources("tests/integration").into_iter().map(|(_, text)| text).collect::<String>()
-        + &sources("tests/src/harness").into_iter().map(|(_, text)| text).collect::<String>();
-    let rpcs = proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next());
+    let tests: String = sources("tests/integration")
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect::<String>()
+        + &sources("tests/src/harness")
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect::<String>();
+    let rpcs = proto
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next());
     for rpc in rpcs {
         let mut call = String::from(".");
         for letter in rpc.chars() {
@@ -121,7 +165,9 @@ fn the_shipped_examples_are_valid() {
             continue;
         }
         let text = fs::read_to_string(&path).expect("text");
-        let text = text.replace("SIMULATOR_URL", "http://127.0.0.1:1").replace("DATA_DIR", "data");
+        let text = text
+            .replace("SIMULATOR_URL", "http://127.0.0.1:1")
+            .replace("DATA_DIR", "data");
         let name = path.display().to_string();
         if let Err(problems) = config::parse(&name, &text, &variables) {
             panic!("{problems}");

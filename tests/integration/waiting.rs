@@ -26,7 +26,9 @@ async fn callers_wait_for_a_place_and_all_get_one() {
         let receipt = answer.expect("an answer").receipt.expect("a receipt");
         receipt.waited.expect("told")
     });
-    let waited = waited.filter(|waited| waited.nanos > 10_000_000 || waited.seconds > 0).count();
+    let waited = waited
+        .filter(|waited| waited.nanos > 10_000_000 || waited.seconds > 0)
+        .count();
     assert!(waited >= 20, "most had to wait: {waited}");
     gateway.stop().await;
 }
@@ -40,7 +42,10 @@ async fn a_caller_waits_for_a_rate_and_is_admitted_when_told() {
     let burst = join_all((0..60).map(|_| caller.complete(spec("cheap", "Hello")))).await;
     assert!(burst.iter().all(Result::is_ok), "a minute's worth at once");
     let started = Instant::now();
-    caller.complete(spec("cheap", "Hello")).await.expect("after a second");
+    caller
+        .complete(spec("cheap", "Hello"))
+        .await
+        .expect("after a second");
     assert!(started.elapsed() >= Duration::from_millis(500));
     gateway.stop().await;
 }
@@ -54,9 +59,15 @@ async fn no_wait_is_started_that_cannot_end_in_time() {
     join_all((0..30).map(|_| caller.complete(spec("cheap", "Hello")))).await;
     let started = Instant::now();
     let hurried = caller.within(Duration::from_millis(900));
-    let refused = hurried.complete(spec("cheap", "Hello")).await.expect_err("two seconds are too long");
+    let refused = hurried
+        .complete(spec("cheap", "Hello"))
+        .await
+        .expect_err("two seconds are too long");
     assert_eq!(refused.reason, "RATE_LIMITED");
-    assert!(started.elapsed() < Duration::from_millis(800), "told at once");
+    assert!(
+        started.elapsed() < Duration::from_millis(800),
+        "told at once"
+    );
     assert!(refused.retry_after().is_some());
     gateway.stop().await;
 }

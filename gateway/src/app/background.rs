@@ -84,7 +84,9 @@ async fn refresh(parts: Arc<Parts>) {
     }
     let health = parts.ledger.health();
     if health.failing {
-        parts.observer.ledger_failed("holds are not granted while the ledger can't be written");
+        parts
+            .observer
+            .ledger_failed("holds are not granted while the ledger can't be written");
     } else {
         parts.observer.ledger_recovered();
     }

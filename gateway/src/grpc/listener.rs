@@ -84,7 +84,10 @@ pub async fn serve(
     connections.close();
     let ended = tokio::time::timeout(bounds.grace, connections.wait()).await;
     if ended.is_err() {
-        tracing::warn!(in_flight = edge.in_flight(), "shutdown did not wait for all calls");
+        tracing::warn!(
+            in_flight = edge.in_flight(),
+            "shutdown did not wait for all calls"
+        );
     }
     Ok(())
 }

@@ -67,6 +67,7 @@ macro_rules! closed {
 
 closed! {
     /// How a call ended: the reasons of errors in lower case, and what is no error.
+    #[expect(clippy::enum_variant_names, reason = "OUTCOME_UNKNOWN is the reason's name")]
     pub(super) Outcome {
         /// Answered.
         Ok = "ok",

@@ -48,10 +48,20 @@ fn demo() -> Result<()> {
     let environment = DemoKeys(&credentials);
     let gateway = GatewayProcess::start_with(&config, &environment.variables())?;
     let url = format!("http://{}", gateway.grpc);
-    say(&format!("gateway at {url}, metrics at http://{}/metrics\n", gateway.metrics))?;
+    say(&format!(
+        "gateway at {url}, metrics at http://{}/metrics\n",
+        gateway.metrics
+    ))?;
     let out = home.join("run");
     let ran = Command::new(program("chain-client"))
-        .args(["run", "examples/articles", "--gateway", &url, "--metrics-addr", "none"])
+        .args([
+            "run",
+            "examples/articles",
+            "--gateway",
+            &url,
+            "--metrics-addr",
+            "none",
+        ])
         .args(["--time-budget", "5m", "--max-cost", "2.00", "--out"])
         .arg(&out)
         .env("TOLLGATE_API_KEY", credentials.key("k1"))
@@ -67,9 +77,14 @@ fn demo() -> Result<()> {
     let ledger = home.join("ledger");
     let charged = charged(&ledger)?;
     let cost = number(&report, "/totals/cost_nano_usd")?;
-    ensure!(cost == charged, "the report says {cost} nano-dollars, the ledger {charged}");
+    ensure!(
+        cost == charged,
+        "the report says {cost} nano-dollars, the ledger {charged}"
+    );
     say(&format!("\nshown: {}", shown(&report)?))?;
-    say(&format!("the report and the ledger agree: {cost} nano-dollars"))?;
+    say(&format!(
+        "the report and the ledger agree: {cost} nano-dollars"
+    ))?;
     say(&format!("report:  {}", out.join("report.html").display()))?;
     say(&format!("ledger:  {}", ledger.display()))
 }
@@ -134,9 +149,12 @@ impl DemoKeys<'_> {
 }
 
 fn write_config(home: &Path, simulator: &str) -> Result<PathBuf> {
-    let template = fs::read_to_string("examples/demo.toml").context("run this in the repository")?;
+    let template =
+        fs::read_to_string("examples/demo.toml").context("run this in the repository")?;
     let home_text = home.to_str().context("a path that is text")?;
-    let text = template.replace("SIMULATOR_URL", simulator).replace("DATA_DIR", home_text);
+    let text = template
+        .replace("SIMULATOR_URL", simulator)
+        .replace("DATA_DIR", home_text);
     let path = home.join("gateway.toml");
     fs::write(&path, text)?;
     Ok(path)
@@ -154,9 +172,18 @@ fn number(report: &Value, pointer: &str) -> Result<i64> {
 
 /// The demo has shown what it is there to show.
 fn check(report: &Value) -> Result<()> {
-    ensure!(number(report, "/totals/articles/ok")? >= 6, "fewer than six articles were analysed");
-    ensure!(number(report, "/totals/gateway/retries")? >= 1, "no retry was shown");
-    ensure!(number(report, "/totals/gateway/fallbacks")? >= 1, "no fallback was shown");
+    ensure!(
+        number(report, "/totals/articles/ok")? >= 6,
+        "fewer than six articles were analysed"
+    );
+    ensure!(
+        number(report, "/totals/gateway/retries")? >= 1,
+        "no retry was shown"
+    );
+    ensure!(
+        number(report, "/totals/gateway/fallbacks")? >= 1,
+        "no fallback was shown"
+    );
     for model in ["gpt-4", "gpt-3.5-turbo"] {
         ensure!(calls(report, model) >= 1, "{model} answered no call");
     }
@@ -184,6 +211,9 @@ fn shown(report: &Value) -> Result<String> {
 fn charged(ledger: &Path) -> Result<i64> {
     let report = tollgate::ledger::verify(ledger).context("the ledger does not verify")?;
     ensure!(report.is_sound(), "the ledger is not sound");
-    let day = report.totals.iter().filter(|total| (&*total.team, &*total.budget) == ("news", "day"));
+    let day = report
+        .totals
+        .iter()
+        .filter(|total| (&*total.team, &*total.budget) == ("news", "day"));
     Ok(day.map(|total| total.spent_nano_usd).sum())
 }

@@ -68,10 +68,14 @@ critical = "strong"
         }
     }
 
-    /// Adds a line to `[server]`.
+    /// Sets a key of `[server]`, given as its line.
     #[must_use]
     pub fn server(mut self, line: &str) -> Self {
-        writeln!(self.server, "{line}").expect("a string takes all");
+        let key = line.split('=').next().unwrap_or(line);
+        let kept = self.server.lines().filter(|old| !old.starts_with(key));
+        let mut server: String = kept.map(|old| format!("{old}\n")).collect();
+        writeln!(server, "{line}").expect("a string takes all");
+        self.server = server;
         self
     }
 

@@ -151,14 +151,21 @@ fn a_budget_that_is_only_held_says_when_to_come_back() {
 
 /// `docs/errors.md` has this table. `UPDATE_DOCS=1` writes it anew.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test is told by its caller to write")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its caller to write"
+)]
 fn the_documentation_is_the_table() {
-    const HEAD: &str = "| code | reason | details | charged | what to do |\n|---|---|---|---|---|\n";
+    const HEAD: &str =
+        "| code | reason | details | charged | what to do |\n|---|---|---|---|---|\n";
     let rows: Vec<String> = ROWS.iter().map(line).collect();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
     let page = std::fs::read_to_string(path).expect("docs/errors.md is there");
     let (before, rest) = page.split_once(HEAD).expect("it has the table");
-    let old: String = rest.split_inclusive('\n').take_while(|l| l.starts_with('|')).collect();
+    let old: String = rest
+        .split_inclusive('\n')
+        .take_while(|l| l.starts_with('|'))
+        .collect();
     let after = &rest[old.len()..];
     if std::env::var_os("UPDATE_DOCS").is_some() {
         let page = format!("{before}{HEAD}{}{after}", rows.concat());
@@ -177,6 +184,12 @@ fn line(row: &Row) -> String {
         }
         name.push(letter.to_ascii_uppercase());
     }
-    let Row { reason, details, charged, advice, .. } = row;
+    let Row {
+        reason,
+        details,
+        charged,
+        advice,
+        ..
+    } = row;
     format!("| {name} | {reason} | {details} | {charged} | {advice} |\n")
 }

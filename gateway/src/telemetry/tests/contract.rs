@@ -334,6 +334,6 @@ fn what_a_call_costs() {
         observer.call_started(team, &call).answered(&completion);
     });
     measure("attempted", &|observer| {
-        observer.attempted(other, &deployment, attempt, None)
+        observer.attempted(other, &deployment, attempt, None);
     });
 }
