@@ -133,7 +133,9 @@ const fn stopped_early(exit: Exit) -> bool {
 
 fn explain(reason: &Reason) -> String {
     match reason {
-        Reason::TimeBudget => "the time budget is used up".to_owned(),
+        Reason::TimeBudget => {
+            "the time budget is used up, or too short for one more article".to_owned()
+        }
         Reason::CostBudget => "the gateway refuses for lack of money".to_owned(),
         Reason::Systemic(cause) => cause.clone(),
         Reason::Interrupted => "interrupted".to_owned(),

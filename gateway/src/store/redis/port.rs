@@ -12,8 +12,12 @@ impl Store for RedisStore {
         limits: &'a Arc<Limits>,
         request: HoldRequest,
     ) -> Reply<'a, Vec<Refusal>> {
-        let ask = move || async move { self.shared.accounts.probe(limits, &request).await };
-        async move { Ok(self.shared.once_seeded(&limits.scope, ask).await?) }.boxed()
+        async move {
+            let shared = &self.shared;
+            let ask = || shared.accounts.probe(limits, &request);
+            Ok(shared.once_seeded(&limits.scope, ask).await?)
+        }
+        .boxed()
     }
 
     fn extend<'a>(&'a self, limits: &'a Arc<Limits>, id: HoldId, extra: Money) -> Reply<'a, bool> {

@@ -19,7 +19,8 @@ use tollgate_core::{
     account::{Held, Refusal},
 };
 
-/// One call as it goes. Dropped without an end, it counts as cancelled by its caller.
+/// One call as it goes. Dropped without an end, it counts as cancelled by its caller, late if its
+/// deadline passed, or a bug if that is what drops it.
 pub(crate) struct CallObservation {
     handles: Arc<Handles>,
     team: Arc<TeamHandles>,
@@ -273,12 +274,17 @@ impl Drop for CallObservation {
         let late = self
             .deadline
             .is_some_and(|deadline| Instant::now() >= deadline);
-        let outcome = if late {
-            Outcome::DeadlineExceeded
-        } else {
-            Outcome::Cancelled
-        };
-        self.end(outcome, None, None);
+        self.end(
+            if std::thread::panicking() {
+                Outcome::Internal
+            } else if late {
+                Outcome::DeadlineExceeded
+            } else {
+                Outcome::Cancelled
+            },
+            None,
+            None,
+        );
     }
 }
 

@@ -90,6 +90,22 @@ async fn a_call_that_is_dropped_was_cancelled_or_late() {
 }
 
 #[test]
+fn a_call_that_panics_is_a_bug_and_not_cancelled() {
+    let catalog = catalog(1, 3, 1);
+    let observer = observer(&catalog);
+    let call = call(Target::Route("route-0".into()), "");
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _seen = observer.call_started(&catalog.teams["team-0"], &call);
+        panic!("a bug, for this test");
+    }));
+    assert!(panicked.is_err());
+    let scrape = Scrape::of(&observer.render());
+    let calls = |outcome| scrape.sum("tollgate_requests_total", &[("outcome", outcome)]);
+    assert_eq!((calls("cancelled"), calls("internal")), (0.0, 1.0));
+    assert_eq!(scrape.sum("tollgate_inflight_requests", &[]), 0.0);
+}
+
+#[test]
 fn a_call_leaves_one_line_without_its_text() {
     let catalog = catalog(1, 3, 1);
     let observer = observer(&catalog);
