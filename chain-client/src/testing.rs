@@ -1,6 +1,5 @@
 //! A gateway for tests: answers as scripted, and remembers what it was asked.
 
-mod demo;
 mod script;
 
 pub(crate) use script::{Answer, charged_refusal, good, refusal};

@@ -218,7 +218,7 @@ impl Shared {
         seen.planned(&plan.route, &plan.steps[0].model.name, &plan.price_version);
         let (plan, mut hold) = self.admit(id, team, call, plan, deadline, seen).await?;
         let answer = self
-            .attempt_in_order(&plan, call, deadline, &mut hold, seen)
+            .attempt_in_order(&plan, deadline, &mut hold, seen)
             .await?;
         Ok(hold.settle(answer))
     }

@@ -185,10 +185,21 @@ impl Running {
     }
 }
 
-/// Tells whether two calls ask for the same. Not for security: a team only fools itself.
+/// Tells whether two calls ask for the same. Whose work it is, is no part of that: a later run may
+/// use what an earlier one paid for. Not for security: a team only fools itself.
 fn fingerprint(call: &Call) -> u64 {
     let mut hasher = DefaultHasher::new();
-    // The debug form has every field in order; the deadline is no part of a call.
-    format!("{call:?}").hash(&mut hasher);
+    let Call {
+        target,
+        messages,
+        max_output_tokens,
+        sampling,
+        schema,
+        attribution: _,
+        idempotency_key: _,
+        run_budget: _,
+    } = call;
+    // The debug form has every field in order.
+    format!("{target:?}{messages:?}{max_output_tokens:?}{sampling:?}{schema:?}").hash(&mut hasher);
     hasher.finish()
 }

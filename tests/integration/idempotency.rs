@@ -112,3 +112,21 @@ async fn a_failure_is_not_kept() {
     assert!(!answer.receipt.expect("a receipt").replayed);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_later_run_may_use_what_an_earlier_one_paid_for() {
+    let simulator = slow().await;
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
+    let caller = gateway.caller("news");
+    for run in ["one", "two"] {
+        let mut call = keyed("k", "Hello");
+        call.attribution = Some(v1::Attribution {
+            run: run.to_owned(),
+            ..v1::Attribution::default()
+        });
+        let answer = caller.complete(call).await.expect("an answer");
+        assert_eq!(answer.receipt.expect("a receipt").replayed, run == "two");
+    }
+    assert_eq!(simulator.requests().len(), 1);
+    gateway.stop().await;
+}

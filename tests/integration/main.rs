@@ -1,7 +1,11 @@
 //! Tollgate as its users meet it: over real gRPC, with real processes where they matter.
 
-#![expect(clippy::disallowed_methods, reason = "what a test spawns ends with its runtime")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what a test spawns ends with its runtime"
+)]
 
+mod alerts;
 mod bad_answers;
 mod chain;
 mod contract;

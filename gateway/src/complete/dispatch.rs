@@ -6,7 +6,6 @@ use super::{
     plan::{Plan, Step},
 };
 use crate::{
-    call::Call,
     catalog::Deployment,
     error::{Error, Result},
     provider::{Answer, Failure, FailureKind, Quota},
@@ -65,7 +64,6 @@ impl Shared {
     pub(crate) async fn attempt_in_order(
         self: &Arc<Self>,
         plan: &Plan,
-        call: &Arc<Call>,
         deadline: Instant,
         hold: &mut Hold,
         seen: &mut CallObservation,
@@ -80,7 +78,7 @@ impl Shared {
             only_overflow: true,
             failed: None,
         };
-        let outcome = self.rounds(call, hold, seen, &mut trail).await;
+        let outcome = self.rounds(hold, seen, &mut trail).await;
         if let Err(error) = &outcome {
             hold.fail(error);
         }
@@ -90,7 +88,6 @@ impl Shared {
     /// Goes through the plan; again if all that was missing was some provider's quota.
     async fn rounds(
         self: &Arc<Self>,
-        call: &Arc<Call>,
         hold: &mut Hold,
         seen: &mut CallObservation,
         trail: &mut Trail<'_>,
@@ -115,7 +112,7 @@ impl Shared {
             let again = trail.made == 0 && self.wait_for_quota(trail).await;
             drop(waiting);
             if !again {
-                return Err(self.exhausted(call, hold, trail));
+                return Err(exhausted(hold, trail));
             }
         }
     }
@@ -315,23 +312,6 @@ impl Shared {
         }
     }
 
-    /// The error of a call whose targets all failed.
-    fn exhausted(&self, call: &Call, hold: &Hold, trail: &Trail<'_>) -> Error {
-        let cost = hold.charged();
-        if cost > Money::ZERO {
-            return Error::OutcomeUnknown { cost };
-        }
-        if let (true, Some(_)) = (trail.only_overflow, trail.overflowed) {
-            let provider = trail.plan.steps[0].model.deployments[0].provider.clone();
-            return Error::PromptRejected { provider };
-        }
-        let _ = call;
-        let soonest = trail.soonest_ms.unwrap_or(COME_BACK_MS);
-        Error::TargetsExhausted {
-            retry_after_ms: soonest.max(1),
-        }
-    }
-
     /// Leaves a deployment alone, here at once and on the other replicas by the store.
     pub(super) fn cool_down(self: &Arc<Self>, deployment: &Arc<Deployment>, ms: u64) {
         self.health.cool_down(&deployment.id, ms, self.clock.now());
@@ -377,6 +357,22 @@ impl Shared {
 impl Trail<'_> {
     fn note_wait(&mut self, ms: u64) {
         self.soonest_ms = Some(self.soonest_ms.map_or(ms, |soonest| soonest.min(ms)));
+    }
+}
+
+/// The error of a call whose targets all failed.
+fn exhausted(hold: &Hold, trail: &Trail<'_>) -> Error {
+    let cost = hold.charged();
+    if cost > Money::ZERO {
+        return Error::OutcomeUnknown { cost };
+    }
+    if let (true, Some(_)) = (trail.only_overflow, trail.overflowed) {
+        let provider = trail.plan.steps[0].model.deployments[0].provider.clone();
+        return Error::PromptRejected { provider };
+    }
+    let soonest = trail.soonest_ms.unwrap_or(COME_BACK_MS);
+    Error::TargetsExhausted {
+        retry_after_ms: soonest.max(1),
     }
 }
 

@@ -113,7 +113,7 @@ impl Hold {
     /// Ends the hold of a call that failed, and keeps a record of the failure.
     pub(super) fn fail(&mut self, error: &Error) {
         if let Some(open) = self.0.take() {
-            open.end(error.reason(), None);
+            open.end(error.reason());
         }
     }
 }
@@ -124,15 +124,16 @@ impl Drop for Hold {
             return;
         };
         if open.flight.is_none() {
-            open.end("cancelled", None);
+            open.end("cancelled");
             return;
         }
         // The caller hung up in the middle of an attempt: find out what it cost.
         let tasks = open.shared.tasks.clone();
         tasks.spawn(async move {
             let grace = open.shared.policy.hangup_grace;
-            let result = open.land(grace).await;
-            open.end("cancelled", result.ok());
+            // Its end is noted with the attempt; nobody is left to read the answer.
+            let _ = open.land(grace).await;
+            open.end("cancelled");
         });
     }
 }
@@ -178,9 +179,8 @@ impl Open {
     }
 
     /// Ends a hold without an answer for its caller.
-    pub(super) fn end(self, outcome: &'static str, answer: Option<Answer>) {
+    pub(super) fn end(self, outcome: &'static str) {
         if !self.attempts.is_empty() {
-            let _ = answer;
             self.note(outcome, None);
         }
         self.hand_over(outcome);

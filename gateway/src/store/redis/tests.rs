@@ -2,6 +2,7 @@
 
 mod cluster;
 mod contract;
+mod cpu;
 mod model;
 mod mutants;
 mod outage;
