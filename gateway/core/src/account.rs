@@ -404,6 +404,19 @@ impl Account {
         true
     }
 
+    /// Gives back what an extension took, because it could not be written down.
+    pub fn take_back(&mut self, id: HoldId, extra: Money) {
+        let Some(hold) = self.open.get_mut(&id) else {
+            return;
+        };
+        hold.amount = hold.amount.minus(extra);
+        for key in &hold.counters {
+            if let Some(counter) = self.counters.get_mut(key) {
+                counter.held = counter.held.minus(extra);
+            }
+        }
+    }
+
     /// Prolongs the leases of holds whose calls still run. Returns those that are not open.
     pub fn renew(&mut self, ids: &[HoldId], lease_ms: u64, now: Timestamp) -> Vec<HoldId> {
         let mut gone = Vec::new();

@@ -7,7 +7,7 @@ use super::{Reply, Settlement, Store, Swept, UsageRow};
 use crate::{
     clock::{Clock, utc},
     error::StoreError,
-    ledger::{CallRecord, CounterRef, Entry, Journal, Kind},
+    ledger::{CallRecord, CounterRef, Entry, Journal, Kind, usage_of},
 };
 use futures_util::future::{self, FutureExt as _};
 use std::{
@@ -15,14 +15,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 use tollgate_core::{
-    HoldId, Money, Timestamp, Usage,
+    HoldId, Money, Timestamp,
     account::{
         Account, Applied, Counter, CounterKey, HoldReply, Memory, RUN, Refusal, SettleReply,
     },
     budget::{Balance, Crossing},
     hold::{Ending, HoldRequest, State},
     limit::{Limits, Scope, Unit},
-    tally::{Tally, UsageKey, UsageSum},
+    tally::Tally,
 };
 
 /// Within one process nothing is repeated later than this.
@@ -124,20 +124,30 @@ impl MemoryStore {
         Ok(reply)
     }
 
-    fn extend_now(&self, limits: &Limits, id: HoldId, extra: Money) -> bool {
+    fn extend_now(&self, limits: &Limits, id: HoldId, extra: Money) -> Result<bool, StoreError> {
         let books = self.books(&limits.scope);
         let mut books = lock(&books);
         let now = self.clock.now();
-        let extended = books.account.extend(limits, id, extra, now);
-        if let (true, Scope::Team(team)) = (extended, &limits.scope) {
-            let counters = books.account.counters_held_by(id);
-            self.journal.queue(&Entry {
-                counters: refs(&books.account, &counters),
-                held_nano_usd: extra.nanos(),
-                ..blank(Kind::Extended, team, id, now)
-            });
+        if !books.account.extend(limits, id, extra, now) {
+            return Ok(false);
         }
-        extended
+        let Scope::Team(team) = &limits.scope else {
+            return Ok(true);
+        };
+        let counters = books.account.counters_held_by(id);
+        let entry = Entry {
+            counters: refs(&books.account, &counters),
+            // All that the hold has now, so that a repeated line adds nothing.
+            held_nano_usd: books.account.amount_of(id).nanos(),
+            ..blank(Kind::Extended, team, id, now)
+        };
+        // Before the attempt that it is for is dispatched, as with the hold itself.
+        if let Err(error) = self.journal.write(&entry) {
+            books.account.take_back(id, extra);
+            let detail = format!("the ledger can't be written: {error}");
+            return Err(StoreError { detail });
+        }
+        Ok(true)
     }
 
     fn settle_now(&self, settlement: &Settlement) -> SettleReply {
@@ -188,16 +198,17 @@ impl MemoryStore {
             (State::Expired, _) => (Kind::Expired, applied.charged),
             (State::Settled | State::Open, _) => (Kind::Settled, applied.charged),
         };
-        self.journal.queue(&Entry {
+        let entry = Entry {
             counters: refs(&books.account, &applied.counters),
             held_nano_usd: applied.held.nanos(),
             charge_nano_usd: charge.nanos(),
             call: record.cloned(),
             ..blank(kind, team, id, applied.now)
-        });
+        };
+        self.journal.queue(&entry);
         self.note_crossings(team, &applied.crossings, applied.now);
         let day: Arc<str> = utc(applied.now).format("%Y-%m-%d").to_string().into();
-        for (key, sum) in usage_rows(kind, applied, record.map(|record| &**record)) {
+        for (key, sum) in usage_of(&entry) {
             books.tally.add(&day, key, &sum);
         }
     }
@@ -218,54 +229,6 @@ impl MemoryStore {
             });
         }
     }
-}
-
-/// The sums of usage that an ending adds: one for each model, and the call counts for the last.
-pub(crate) fn usage_rows(
-    kind: Kind,
-    applied: &Applied,
-    record: Option<&CallRecord>,
-) -> Vec<(UsageKey, UsageSum)> {
-    let mut rows = Vec::new();
-    let charge = |cost| UsageSum {
-        cost,
-        ..UsageSum::default()
-    };
-    match kind {
-        // Nobody knows yet what the call was.
-        Kind::Expired => rows.push((UsageKey::default(), charge(applied.charged))),
-        Kind::Corrected => {
-            let taken_back = Money::ZERO.minus(applied.held);
-            rows.push((UsageKey::default(), charge(taken_back)));
-        }
-        _ => {}
-    }
-    let Some(record) = record.filter(|_| kind != Kind::Cancelled) else {
-        return rows;
-    };
-    let last = record.attempts.len().saturating_sub(1);
-    for (place, attempt) in record.attempts.iter().enumerate() {
-        let key = UsageKey {
-            pipeline: Arc::clone(&record.pipeline),
-            run: Arc::clone(&record.run),
-            step: Arc::clone(&record.step),
-            model: Arc::clone(&attempt.model),
-        };
-        let usage = Usage {
-            input: attempt.input_tokens,
-            cache_read: attempt.cache_read_tokens,
-            cache_write: attempt.cache_write_tokens,
-            output: attempt.output_tokens,
-            reasoning: attempt.reasoning_tokens,
-        };
-        let sum = UsageSum {
-            calls: u64::from(place == last),
-            usage,
-            cost: Money::from_nanos(attempt.cost_nano_usd),
-        };
-        rows.push((key, sum));
-    }
-    rows
 }
 
 fn blank(kind: Kind, team: &Arc<str>, id: HoldId, now: Timestamp) -> Entry {
@@ -322,7 +285,7 @@ impl Store for MemoryStore {
     }
 
     fn extend<'a>(&'a self, limits: &'a Arc<Limits>, id: HoldId, extra: Money) -> Reply<'a, bool> {
-        future::ready(Ok(self.extend_now(limits, id, extra))).boxed()
+        future::ready(self.extend_now(limits, id, extra)).boxed()
     }
 
     fn settle(&self, settlement: Settlement) -> Reply<'_, SettleReply> {

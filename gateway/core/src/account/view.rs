@@ -83,6 +83,12 @@ impl Account {
         hold.map(|hold| hold.counters.clone()).unwrap_or_default()
     }
 
+    /// What an open hold took, extensions included; zero for any other.
+    #[must_use]
+    pub fn amount_of(&self, id: HoldId) -> Money {
+        self.open.get(&id).map_or(Money::ZERO, |hold| hold.amount)
+    }
+
     /// The count of a gauge: must equal the number of open holds under it.
     #[must_use]
     pub fn gauge(&self, name: &str) -> u64 {

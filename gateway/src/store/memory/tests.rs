@@ -93,3 +93,28 @@ async fn a_hold_that_the_ledger_could_not_write_is_not_granted() {
     let held = subject.store.hold(&limits, request(2)).await;
     assert!(matches!(held, Ok(HoldReply::Held(_))));
 }
+
+#[tokio::test]
+async fn an_extension_is_in_the_ledger_as_a_whole_or_not_granted() {
+    let subject = subject();
+    let limits = Arc::new(Limits::none(Scope::Team("news".into())));
+    let held = subject.store.hold(&limits, request(1)).await;
+    assert!(matches!(held, Ok(HoldReply::Held(_))));
+    let extra = Money::from_nanos(7);
+    let extended = subject.store.extend(&limits, request(1).id, extra).await;
+    assert_eq!(extended, Ok(true));
+    let last = subject
+        .journal
+        .entries
+        .lock()
+        .expect("no panic")
+        .last()
+        .cloned();
+    let last = last.expect("it was written");
+    assert_eq!((last.kind, last.held_nano_usd), (Kind::Extended, 12));
+    subject.journal.failing.store(true, Ordering::SeqCst);
+    let refused = subject.store.extend(&limits, request(1).id, extra).await;
+    assert!(refused.is_err());
+    let books = subject.store.books(&limits.scope);
+    assert_eq!(lock(&books).account.amount_of(request(1).id).nanos(), 12);
+}
