@@ -99,9 +99,12 @@ pub(super) fn metrics(parts: &Arc<Parts>, readiness: Readiness) -> Endpoint {
     let before_scrape = move |observer: &Observer| {
         let ledger = parts.ledger.health();
         let open = parts.settler.open_holds();
+        let of_teams = open
+            .iter()
+            .filter(|(scope, _)| matches!(scope, Scope::Team(_)));
         observer.lengths_seen(Lengths {
             settlement_backlog: parts.settler.backlog(),
-            holds_open: open.iter().map(|(_, ids)| count(ids.len())).sum(),
+            holds_open: of_teams.map(|(_, ids)| count(ids.len())).sum(),
             ledger_buffered_bytes: count(ledger.buffered_bytes),
             ledger_dropped: ledger.dropped,
             log_lines_dropped: parts.log_lines.as_ref().map_or(0, Dropped::lines),

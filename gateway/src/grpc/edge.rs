@@ -8,7 +8,10 @@ use super::{
     deadline::{self, Deadline},
     status::status,
 };
-use crate::{error::Error, telemetry::Observer};
+use crate::{
+    error::Error,
+    telemetry::{Observer, RpcObservation},
+};
 use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -80,7 +83,7 @@ impl Edge {
         let rpc = self.shared.observer.rpc_started(request.uri().path());
         let governed = request.uri().path().starts_with("/tollgate.");
         let (response, code) = if governed {
-            self.govern(request).await
+            self.govern(request, &rpc).await
         } else {
             // Health and reflection answer also when calls are refused.
             let response = self.route(request).await;
@@ -91,17 +94,24 @@ impl Edge {
         response
     }
 
-    async fn govern(self, mut request: Request<Incoming>) -> (Response<Body>, Code) {
+    async fn govern(
+        self,
+        mut request: Request<Incoming>,
+        rpc: &RpcObservation,
+    ) -> (Response<Body>, Code) {
         let shared = Arc::clone(&self.shared);
         let Some(_seat) = shared.seat() else {
             let retry_after_ms = SHED_RETRY_MS;
-            return refusal(&status(&Error::Overloaded { retry_after_ms }));
+            let error = Error::Overloaded { retry_after_ms };
+            rpc.refused(&error);
+            return refusal(&status(&error));
         };
         let deadline = Instant::now() + deadline::take(request.headers_mut());
         request.extensions_mut().insert(Deadline(deadline));
-        let late = || refusal(&status(&Error::DeadlineExceeded { cost: Money::ZERO }));
+        let late = Error::DeadlineExceeded { cost: Money::ZERO };
         if deadline <= Instant::now() {
-            return late();
+            rpc.refused(&late);
+            return refusal(&status(&late));
         }
         let handled = AssertUnwindSafe(self.route(request)).catch_unwind();
         // The pipeline ends a little before; this is for whatever does not look at the deadline.
@@ -114,7 +124,8 @@ impl Edge {
                 shared.observer.panicked();
                 refusal(&status(&Error::Internal { cost: Money::ZERO }))
             }
-            Err(_) => late(),
+            // The pipeline's own observation counts it when it is dropped here.
+            Err(_) => refusal(&status(&late)),
         }
     }
 

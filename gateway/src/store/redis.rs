@@ -292,7 +292,7 @@ impl Shared {
             ending,
             record,
         } = settlement;
-        let end = || accounts.end(limits, *id, ending, record.as_deref());
+        let end = || accounts.end(limits, *id, ending, record.as_ref());
         let reply = end().await?;
         let (SettleReply::Unknown, Ending::Settled { .. }, Some(granted)) =
             (&reply, ending, granted)

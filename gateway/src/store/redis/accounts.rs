@@ -208,7 +208,7 @@ impl Accounts {
         limits: &Arc<Limits>,
         id: HoldId,
         ending: &Ending,
-        record: Option<&CallRecord>,
+        record: Option<&Arc<CallRecord>>,
     ) -> Result<SettleReply, Fault> {
         self.windows(limits)?;
         let packed = args::settle(limits, id, ending, record, self.memory)?;

@@ -1,7 +1,7 @@
 //! What scripts are told: limits, requests and endings as one packed argument.
 
 use super::{fault::Fault, keys::Keys, pack::Packer};
-use crate::ledger::{CallRecord, Kind};
+use crate::ledger::{CallRecord, Entry, Kind, usage_of};
 use std::sync::Arc;
 use tollgate_core::{
     HoldId, Money, Timestamp,
@@ -204,7 +204,7 @@ pub(super) fn settle(
     limits: &Limits,
     id: HoldId,
     ending: &Ending,
-    record: Option<&CallRecord>,
+    record: Option<&Arc<CallRecord>>,
     memory: Memory,
 ) -> Result<Vec<u8>, Fault> {
     let mut args = Packer::new();
@@ -226,7 +226,7 @@ pub(super) fn settle(
     args.count(memory.ended_ms).count(memory.expired_ms);
     args.int(i64::from(is_team(limits)));
     let rows = match ending {
-        Ending::Settled { .. } => rows(record),
+        Ending::Settled { cost, .. } => rows(*cost, record),
         Ending::Cancelled | Ending::Expired => Vec::new(),
     };
     args.length(limits.buckets.len());
@@ -259,19 +259,21 @@ pub(super) fn settle(
     Ok(args.finish())
 }
 
-/// What a settlement adds to the sums of usage.
-fn rows(record: Option<&CallRecord>) -> Vec<(UsageKey, UsageSum)> {
-    let nothing = tollgate_core::account::Applied {
-        now: Timestamp::default(),
-        state: tollgate_core::hold::State::Settled,
-        corrected: false,
-        held: Money::ZERO,
-        charged: Money::ZERO,
+/// What a settlement adds to the sums of usage, by the ledger's own rule. What a correction takes
+/// from nobody's row besides is known to the script alone.
+fn rows(cost: Money, record: Option<&Arc<CallRecord>>) -> Vec<(UsageKey, UsageSum)> {
+    usage_of(&Entry {
+        at_ms: 0,
+        kind: Kind::Settled,
+        team: "".into(),
+        hold: "".into(),
         counters: Vec::new(),
-        crossings: Vec::new(),
-        overrun: Money::ZERO,
-    };
-    crate::store::memory::usage_rows(Kind::Settled, &nothing, record)
+        held_nano_usd: 0,
+        charge_nano_usd: cost.nanos(),
+        top_up_nano_usd: None,
+        permille: None,
+        call: record.cloned(),
+    })
 }
 
 /// Where a row goes when a day has too many.

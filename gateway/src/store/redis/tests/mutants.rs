@@ -5,7 +5,7 @@
 
 use super::{
     Server,
-    model::{seed, tells_apart, world::World},
+    model::{given_seed, tells_apart, world::World},
 };
 
 /// The most histories that a mutant may survive.
@@ -85,7 +85,8 @@ const MUTANTS: &[(&str, &str)] = &[
 
 #[test]
 fn each_change_to_the_scripts_is_noticed() {
-    let seed = seed();
+    // The same histories each time: some mutants take a few hundred.
+    let seed = given_seed().unwrap_or(20_261_124);
     println!("TOLLGATE_MODEL_SEED={seed}");
     let server = Server::start();
     let mut survivors = Vec::new();

@@ -25,8 +25,8 @@ pub(in crate::store::redis::tests) enum Step {
     Balances,
     /// Who was refused last asks again with just the patience that it takes, after waiting or not.
     AskAgain { waited: bool },
-    /// Time passes until the lease of the last hold ends, to the millisecond.
-    ToLeaseEnd,
+    /// Time passes until the last lease or cooldown ends, to the millisecond.
+    ToEdge,
 }
 
 /// What a hold asks for.
@@ -92,7 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3u8).prop_map(|which| Step::Configure { which }),
         1 => Just(Step::Balances),
         2 => any::<bool>().prop_map(|waited| Step::AskAgain { waited }),
-        1 => Just(Step::ToLeaseEnd),
+        1 => Just(Step::ToEdge),
     ]
 }
 

@@ -144,7 +144,7 @@ impl World {
             model: Account::default(),
             now: Timestamp::from_millis(START),
             refused: None,
-            lease_end: Timestamp::from_millis(START),
+            edge: Timestamp::from_millis(START),
             keys,
         };
         pair.set_time();
@@ -173,8 +173,8 @@ struct Pair<'w> {
     now: Timestamp,
     /// Who was refused last by rates alone, and how long it was told to wait.
     refused: Option<(HoldRequest, u64)>,
-    /// When the lease of the last hold ends.
-    lease_end: Timestamp,
+    /// When the last lease or cooldown ends.
+    edge: Timestamp,
     keys: Keys,
 }
 
@@ -256,7 +256,7 @@ impl Pair<'_> {
                     self.hold(&request)?;
                 }
             }
-            Step::ToLeaseEnd => self.pass(self.lease_end.since(self.now)),
+            Step::ToEdge => self.pass(self.edge.since(self.now)),
             Step::Pass { ms } => self.pass(*ms),
             Step::StepBack { ms } => {
                 self.now = self.now - *ms;
@@ -274,6 +274,7 @@ impl Pair<'_> {
             Step::CoolDown { ms } => {
                 self.ask(accounts.cool_down(&limits.scope, *ms))?;
                 self.model.cool_down(*ms, self.now);
+                self.edge = self.now + *ms;
             }
             Step::Configure { which } => self.config = usize::from(*which),
             Step::Balances => self.balances()?,
@@ -300,7 +301,7 @@ impl Pair<'_> {
         match &model {
             HoldReply::Held(_) => {
                 self.note("held");
-                self.lease_end = self.now + request.lease_ms;
+                self.edge = self.now + request.lease_ms;
             }
             HoldReply::Duplicate(_) => self.note("duplicate"),
             HoldReply::RunBudgetConflict { .. } => self.note("conflict"),
