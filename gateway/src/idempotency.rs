@@ -203,3 +203,6 @@ fn fingerprint(call: &Call) -> u64 {
     format!("{target:?}{messages:?}{max_output_tokens:?}{sampling:?}{schema:?}").hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,10 +156,15 @@ fn the_shipped_examples_are_valid() {
         ("OPENAI_API_KEY", "sk-test"),
         ("ANTHROPIC_API_KEY", "sk-test"),
         ("LOCAL_API_KEY", "sk-test"),
+        ("TOLLGATE_RESEARCH_KEY", key.as_str()),
+        ("TOLLGATE_ALERT_WEBHOOK", "https://hooks.example.com/T0"),
     ]);
-    let examples = fs::read_dir(repository().join("examples")).expect("a folder");
+    let folders = ["examples", "deploy"].map(|folder| repository().join(folder));
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).expect("a folder"));
     let mut checked = 0;
-    for entry in examples {
+    for entry in entries {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
@@ -174,5 +179,15 @@ fn the_shipped_examples_are_valid() {
         }
         checked += 1;
     }
-    assert!(checked >= 1);
+    assert!(checked >= 5);
+    let checked = std::process::Command::new("promtool")
+        .args(["check", "config"])
+        .arg(repository().join("deploy/prometheus.yml"))
+        .output()
+        .expect("promtool is there: `make prerequisites` installs it");
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&checked.stderr)
+    );
 }

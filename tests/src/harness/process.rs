@@ -2,7 +2,7 @@
 
 use super::{Caller, Credentials, gateway::connect};
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader, Read as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -57,12 +57,13 @@ impl GatewayProcess {
         let stdout = child.stdout.take().expect("piped");
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Read on after the address, so that the process never blocks on its log.
-                if let Some(found) = listening(&line) {
-                    let _ = tell.send(found);
-                }
+            let mut stdout = BufReader::new(stdout);
+            let mut lines = stdout.by_ref().lines().map_while(Result::ok);
+            if let Some(found) = lines.find_map(|line| listening(&line)) {
+                let _ = tell.send(found);
             }
+            // Read on after the address, so that the process never blocks on its log.
+            let _ = io::copy(&mut stdout, &mut io::sink());
         });
         let Ok((grpc, metrics)) = told.recv_timeout(START) else {
             let _ = child.kill();

@@ -152,6 +152,9 @@ impl From<RedisError> for ConnectError {
             }
             (ErrorKind::Server(redis::ServerErrorKind::NoPerm), _) => Self::Forbidden(text),
             (ErrorKind::Server(redis::ServerErrorKind::ReadOnly), _) => Self::ReadOnly,
+            (ErrorKind::Server(redis::ServerErrorKind::Moved | redis::ServerErrorKind::ClusterDown), _) => {
+                Self::Clustered
+            }
             _ => Self::Unreachable(text),
         }
     }

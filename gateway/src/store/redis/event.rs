@@ -1,7 +1,7 @@
 //! What operators are told of the store: each change once.
 
 use std::{sync::Arc, time::Duration};
-use tollgate_core::HoldId;
+use tollgate_core::{HoldId, limit::Scope};
 
 /// Something that happened to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,18 @@ pub enum StoreEvent {
         /// Why.
         why: String,
     },
+    /// Calls of a scope are decided without the shared store from now on.
+    Degraded {
+        /// The team or deployment.
+        scope: Scope,
+    },
+    /// Calls of a scope are decided by the shared store again.
+    Restored {
+        /// The team or deployment.
+        scope: Scope,
+        /// How long they were not.
+        after: Duration,
+    },
     /// This replica drains the outboxes into the ledger, or does no longer.
     Draining {
         /// Whether it does.
@@ -66,6 +78,9 @@ pub trait StoreObserver: Send + Sync {
 
     /// Redis was asked something: what, for how long, and the outcome in one word.
     fn asked(&self, _what: &'static str, _took: Duration, _outcome: &'static str) {}
+
+    /// A call was decided without the shared store: `held`, `refused` or `unavailable`.
+    fn decided_locally(&self, _scope: &Scope, _decision: &'static str) {}
 }
 
 /// Writes one log line for each change.
@@ -86,6 +101,10 @@ impl StoreObserver for LogEvents {
             StoreEvent::Seeded { team } => tracing::warn!(%team, "balances_rebuilt"),
             StoreEvent::EndingsWaiting { waiting } => tracing::debug!(waiting, "endings_waiting"),
             StoreEvent::EndingLost { id, why } => tracing::error!(hold = %id, why, "ending_lost"),
+            StoreEvent::Degraded { scope } => tracing::warn!(%scope, "degraded_on"),
+            StoreEvent::Restored { scope, after } => {
+                tracing::info!(%scope, after_ms = after.as_millis(), "degraded_off");
+            }
             StoreEvent::Draining { now } => tracing::info!(now, "draining"),
             StoreEvent::DrainFailed { why } => tracing::warn!(why, "drain_failed"),
         }

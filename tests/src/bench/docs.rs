@@ -1,0 +1,81 @@
+//! `docs/benchmarks.md`.
+
+use super::{
+    load::{CONNECTIONS, IN_FLIGHT},
+    report::{Report, Side},
+};
+
+/// The document, as of `date`.
+#[must_use]
+pub fn markdown(report: &Report, date: &str) -> String {
+    let memory = &report.memory;
+    format!(
+        r"# Benchmarks
+
+Written by `make bench ARGS=--write-docs`; don't edit it by hand.
+
+## Method
+
+Everything runs on one machine, over loopback: the load generator, a provider simulator that answers
+at once with one fixed body, and two servers that are measured in turn.
+
+- **pass-through**: gRPC in, the provider's JSON out, and back. No key, no limit, no money, no log. It
+  has the gateway's HTTP client and settings, so it is the least that a gateway can cost.
+- **gateway**: `tollgate serve` with all that governs a call: the team's key, limits on requests,
+  tokens and concurrency, a day and a month budget, the ledger (a `held` line before dispatch, a
+  `settled` line after), metrics, a JSON log line per call (read through a pipe), and the interaction
+  log with hashes. The store is in the process. The bounds are checked on every call and never reached.
+
+The load is a closed loop: {in_flight} calls in flight on {connections} connections, two messages of
+about 140 bytes each. {rounds} rounds of {measured:.0} s for each side, interleaved, each after a warm-up;
+the table has the median of each figure over the rounds. A run fails if any call fails, or if the
+ledger does not add up to the calls that were answered. Nothing passes or fails by its time.
+
+The two servers share the cores with the load generator and the simulator, so compare the sides with
+each other and don't read calls/s as the most that a gateway can do.
+
+## Result
+
+Measured {date} on {cores} cores with {machine:.0} GB of memory. The load average was {load:.2} before the
+start; other programs used {elsewhere:.2} cores meanwhile.
+
+| | calls/s | p50 | p99 | CPU per call | memory |
+|---|---|---|---|---|---|
+| pass-through | {floor} |
+| gateway | {ours} |
+| gateway / pass-through | {rate:.2} | | | {cpu:.2} | |
+
+| figure | measured | target |
+|---|---|---|
+| calls/s of the pass-through's | {rate:.2} | at least 0.80 |
+| memory after {calls} calls | {mib:.1} MB | below 50 MB |
+| growth from {half_calls} to {calls} calls | {growth:+.1} MB | flat |
+| start to first answer | {first:.3} s | below 0.5 s |
+",
+        in_flight = IN_FLIGHT,
+        connections = CONNECTIONS,
+        rounds = report.rounds,
+        measured = report.measured.as_secs_f64(),
+        cores = report.cores,
+        machine = report.memory_gib,
+        load = report.load_before,
+        elsewhere = report.cores_elsewhere(),
+        floor = row(&report.pass_through),
+        ours = row(&report.gateway),
+        rate = report.rate_ratio(),
+        cpu = report.cpu_ratio(),
+        calls = memory.calls,
+        mib = memory.mib,
+        half_calls = memory.half_calls,
+        growth = report.growth_mib(),
+        first = report.first_answer.as_secs_f64(),
+    )
+}
+
+fn row(side: &Side) -> String {
+    let median = &side.median;
+    format!(
+        "{:.0} | {:.2} ms | {:.2} ms | {:.1} us | {:.1} MB",
+        median.calls_per_second, median.p50_ms, median.p99_ms, median.cpu_us_per_call, side.rss_mib
+    )
+}

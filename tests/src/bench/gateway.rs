@@ -1,0 +1,99 @@
+//! The gateway that is measured: a release process, with everything on that governs a call.
+
+use super::load::Load;
+use crate::harness::{Credentials, GatewayProcess};
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+const TEAM: &str = "bench";
+
+/// A gateway, and how soon it answered its first call.
+pub(super) struct Started {
+    pub(super) process: GatewayProcess,
+    pub(super) load: Load,
+    pub(super) first_answer: Duration,
+}
+
+/// Starts a gateway whose files are in `dir`.
+pub(super) async fn start(simulator: &str, dir: &Path) -> Result<Started> {
+    let home = dir.to_str().context("a path that is text")?;
+    let credentials = Credentials::new(&[TEAM]);
+    let config = CONFIG
+        .replace("SIMULATOR_URL", simulator)
+        .replace("DATA_DIR", home)
+        .replace("KEY_VARIABLE", &Credentials::variable(TEAM));
+    let path = dir.join("gateway.toml");
+    fs::write(&path, config)?;
+    let variables: Vec<_> = credentials.variables().clone().into_iter().collect();
+    let begun = Instant::now();
+    let process = GatewayProcess::start_with(&path, &variables)?;
+    let url = format!("http://{}", process.grpc);
+    let load = Load::connect(&url, credentials.key(TEAM)).await?;
+    load.once().await.context("the gateway's first answer")?;
+    Ok(Started {
+        process,
+        load,
+        first_answer: begun.elapsed(),
+    })
+}
+
+impl Started {
+    /// Stops it, and compares its ledger with the calls that were answered.
+    pub(super) fn stop(self, dir: &Path, answered: u64) -> Result<()> {
+        let ended = self.process.terminate();
+        ensure!(ended.success(), "the gateway ended with {ended}");
+        let report = tollgate::ledger::verify(&dir.join("ledger"))?;
+        ensure!(report.is_sound(), "the ledger is not sound");
+        let day = report.totals.iter().filter(|total| &*total.budget == "day");
+        let spent: i64 = day.map(|total| total.spent_nano_usd).sum();
+        let answered = i64::try_from(answered)?;
+        ensure!(
+            spent > 0 && spent % answered == 0,
+            "the ledger has {spent} nano-dollars for {answered} equal calls"
+        );
+        Ok(())
+    }
+}
+
+/// Bounds that are kept and checked, and never reached.
+const CONFIG: &str = r#"
+[server]
+listen = "127.0.0.1:0"
+metrics_listen = "127.0.0.1:0"
+
+[telemetry]
+log_format = "json"
+
+[ledger]
+dir = "DATA_DIR/ledger"
+
+[interactions]
+dir = "DATA_DIR/interactions"
+
+[providers.openai]
+kind = "openai"
+base_url = "SIMULATOR_URL/v1"
+api_key_env = "SIMULATED_PROVIDER_KEY"
+
+[models.gpt-4]
+deployments = [{ provider = "openai", name = "gpt-4" }]
+
+[models."gpt-3.5-turbo"]
+deployments = [{ provider = "openai", name = "gpt-3.5-turbo" }]
+
+[routes.cheap]
+targets = ["gpt-3.5-turbo", "gpt-4"]
+attempt_timeout = "20s"
+
+[teams.bench]
+keys = [{ id = "bench", hmac_env = "KEY_VARIABLE" }]
+routes = ["cheap"]
+pipelines = ["bench"]
+limits = { requests_per_minute = 10_000_000, tokens_per_minute = 10_000_000_000, concurrency = 10_000 }
+budgets = [{ per = "day", amount = "1000000" }, { per = "month", amount = "1000000" }]
+log_bodies = "hash"
+"#;
