@@ -134,7 +134,7 @@ pub struct Attribution {
     pub prompt_version: Arc<str>,
 }
 
-/// The bounds of a deadline (product.md).
+/// The bounds of a deadline.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
 /// The longest deadline; a longer one is cut to this.
 pub const LONGEST_DEADLINE: Duration = Duration::from_secs(300);

@@ -50,7 +50,7 @@ pub struct Model {
 }
 
 /// A tokenizer that is built in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tokenizer {
     /// gpt-4, gpt-3.5.
     Cl100k,

@@ -11,12 +11,14 @@ mod gate;
 mod hold;
 mod plan;
 mod receipt;
+mod seat;
 mod settle;
 mod usage;
 
 pub use estimate::{Estimate, TargetEstimate, TokenCount};
 pub use gate::Gates;
 pub use receipt::{Attempt, AttemptOutcome, Completion, Receipt};
+pub use seat::{Seat, Seats};
 pub use settle::{Settler, SettlerTask};
 
 use crate::{
@@ -116,6 +118,9 @@ impl Completer {
     /// A pipeline of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let catalog = parts.catalog.load();
+        let tokenizers = catalog.models.values().map(|model| model.tokenizer);
+        let tokenizers = Tokenizers::warm(&tokenizers.collect());
         Self {
             shared: Arc::new(Shared {
                 catalog: parts.catalog,
@@ -127,14 +132,15 @@ impl Completer {
                 observer: parts.observer,
                 interactions: parts.interactions,
                 idempotency: parts.idempotency,
-                tokenizers: Tokenizers::warm(),
+                tokenizers,
                 tasks: parts.tasks,
                 policy: parts.policy,
             }),
         }
     }
 
-    /// Runs a call, once per idempotency key.
+    /// Runs a call, once per idempotency key. The seat is kept for as long as the call costs
+    /// something, also when its caller hangs up before.
     ///
     /// # Errors
     /// As docs/errors.md lists them.
@@ -143,9 +149,10 @@ impl Completer {
         team: Arc<Team>,
         call: Arc<Call>,
         deadline: Instant,
+        seat: Option<Arc<Seat>>,
     ) -> Result<Arc<Completion>> {
         let Some(key) = call.idempotency_key.clone() else {
-            return self.shared.observe(&team, &call, deadline).await;
+            return self.shared.observe(&team, &call, deadline, seat).await;
         };
         match self
             .shared
@@ -172,7 +179,7 @@ impl Completer {
             Slot::First(first) => {
                 let shared = Arc::clone(&self.shared);
                 let task = self.shared.tasks.spawn(async move {
-                    let outcome = shared.observe(&team, &call, deadline).await;
+                    let outcome = shared.observe(&team, &call, deadline, seat).await;
                     first.finish(&outcome, shared.clock.now());
                     outcome
                 });
@@ -194,10 +201,11 @@ impl Shared {
         team: &Arc<Team>,
         call: &Arc<Call>,
         deadline: Instant,
+        seat: Option<Arc<Seat>>,
     ) -> Result<Arc<Completion>> {
         let mut seen = self.observer.call_started(team, call);
         seen.due(deadline);
-        let outcome = self.run(team, call, deadline, &mut seen).await;
+        let outcome = self.run((team, call), deadline, seat, &mut seen).await;
         match &outcome {
             Ok(completion) => seen.answered(completion),
             Err(error) => seen.failed(error),
@@ -207,9 +215,9 @@ impl Shared {
 
     async fn run(
         self: &Arc<Self>,
-        team: &Arc<Team>,
-        call: &Arc<Call>,
+        (team, call): (&Arc<Team>, &Arc<Call>),
         deadline: Instant,
+        seat: Option<Arc<Seat>>,
         seen: &mut CallObservation,
     ) -> Result<Arc<Completion>> {
         let id = HoldId::new(self.clock.now(), random_bits()).call();
@@ -217,6 +225,7 @@ impl Shared {
         let plan = self.plan(team, call).await?;
         seen.planned(&plan.route, &plan.steps[0].model.name, &plan.price_version);
         let (plan, mut hold) = self.admit(id, team, call, plan, deadline, seen).await?;
+        hold.keep(seat);
         let answer = self
             .attempt_in_order(&plan, deadline, &mut hold, seen)
             .await?;

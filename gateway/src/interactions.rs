@@ -31,6 +31,9 @@ const MOST_WAITING: usize = 4_096;
 /// The most bytes of bodies that wait to be written.
 const MOST_WAITING_BYTES: usize = 64 << 20;
 
+/// How long records gather before they are written together.
+const GATHERS: Duration = Duration::from_millis(5);
+
 /// One call with what came of it.
 #[derive(Debug)]
 pub struct Interaction {
@@ -114,11 +117,16 @@ impl Interactions {
         let thread = std::thread::Builder::new()
             .name("interactions".to_owned())
             .spawn(move || {
-                while let Ok(record) = records.recv() {
-                    waiting.fetch_sub(record.bytes(), Relaxed);
-                    if writer.write(&record).is_err() {
-                        lost.fetch_add(1, Relaxed);
+                while let Ok(first) = records.recv() {
+                    // Half of what may wait, so that writing begins before there is no more room.
+                    let others = records.try_iter().take(MOST_WAITING / 2);
+                    for record in std::iter::once(first).chain(others) {
+                        waiting.fetch_sub(record.bytes(), Relaxed);
+                        writer.add(&record);
                     }
+                    lost.fetch_add(writer.flush(), Relaxed);
+                    // Others come meanwhile: a wake-up for each would cost more than its line.
+                    std::thread::sleep(GATHERS);
                 }
             })?;
         Ok(Self {

@@ -1,7 +1,7 @@
 //! Counting tokens before a call, for money and limits.
 
 use crate::{call::Call, catalog::Tokenizer};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, thread};
 
 /// Longer texts are counted on a thread of their own, so that they do not hold up other calls.
 const INLINE_BYTES: usize = 64 << 10;
@@ -16,12 +16,17 @@ const PER_CALL: u64 = 3;
 pub struct Tokenizers(());
 
 impl Tokenizers {
-    /// Loads the vocabularies, so that no call waits for that.
+    /// Loads these vocabularies, so that no call waits for that. Any other is loaded by the first
+    /// call that needs it.
     #[must_use]
-    pub fn warm() -> Self {
-        for tokenizer in [Tokenizer::Cl100k, Tokenizer::O200k] {
-            let _ = count(tokenizer, "warm");
-        }
+    pub fn warm(used: &BTreeSet<Tokenizer>) -> Self {
+        // On threads of their own: each takes several times its size while it is loaded, which the
+        // allocator gives back when a thread ends.
+        thread::scope(|scope| {
+            for tokenizer in used {
+                scope.spawn(|| count(*tokenizer, "warm"));
+            }
+        });
         Self(())
     }
 

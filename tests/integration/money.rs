@@ -210,6 +210,40 @@ async fn a_caller_that_hangs_up_pays_what_the_call_really_cost() {
 }
 
 #[tokio::test]
+async fn callers_that_hang_up_keep_their_seats_until_their_calls_end() {
+    let options = Options {
+        latency: Duration::from_millis(700),
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.expect("it starts");
+    let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
+        settings.server("max_in_flight = 2")
+    })
+    .await;
+    let caller = gateway.caller("news");
+    for key in ["", "k"] {
+        let mut call = spec("cheap", "Hello");
+        call.idempotency_key = key.to_owned();
+        let other = caller.clone();
+        let call = tokio::spawn(async move { other.complete(call).await });
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        call.abort();
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let refused = caller
+        .complete(spec("cheap", "Hello"))
+        .await
+        .expect_err("both still cost");
+    assert_eq!(refused.reason, "OVERLOADED");
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    caller
+        .complete(spec("cheap", "Hello"))
+        .await
+        .expect("both have ended");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
     let simulator = Simulator::start(Options::default())
         .await

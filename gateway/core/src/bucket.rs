@@ -2,7 +2,7 @@
 //!
 //! A bucket counts credit in *units times milliseconds of its period*: one token is `period_ms`
 //! credits, and `limit` credits flow in each millisecond. So nothing is divided when admitting,
-//! nothing drifts, and the time until a need fits is exact (limits.md, 1.2).
+//! nothing drifts, and the time until a need fits is exact.
 
 use crate::{HoldId, Timestamp, limit::BucketSpec};
 

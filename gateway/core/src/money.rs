@@ -38,7 +38,7 @@ impl Money {
     /// The largest bound that a budget may have: 2^52 nano-dollars, about 4.5 million dollars.
     ///
     /// Redis scripts compute in doubles, which are exact up to 2^53; the other half is room for
-    /// what is held and overrun (limits.md, 1.2).
+    /// what is held and overrun.
     pub const LARGEST_BUDGET: Self = Self(1 << 52);
 
     /// The amount of `nanos` nano-dollars.

@@ -9,6 +9,7 @@ use super::{
     attempt::Flight,
     plan::Plan,
     receipt::{Attempt, AttemptOutcome, Completion, Receipt},
+    seat::Seat,
 };
 use crate::{
     call::Call,
@@ -39,6 +40,8 @@ pub(super) struct Open {
     pub(super) attempts: Vec<Attempt>,
     pub(super) flight: Option<Flight>,
     pub(super) amount: Money,
+    /// Kept until the call costs nothing more.
+    seat: Option<Arc<Seat>>,
     granted: bool,
     route: Arc<str>,
     price_version: Arc<str>,
@@ -64,6 +67,7 @@ impl Hold {
             attempts: Vec::new(),
             flight: None,
             amount: plan.quote().worst_case,
+            seat: None,
             granted: false,
             route: Arc::clone(&plan.route),
             price_version: Arc::clone(&plan.price_version),
@@ -81,6 +85,11 @@ impl Hold {
         open.budgets = held.budgets;
         open.shared.settler.opened(&open.team.limits.scope, open.id);
         self
+    }
+
+    /// Keeps the call's seat for as long as the hold is open.
+    pub(super) fn keep(&mut self, seat: Option<Arc<Seat>>) {
+        self.open().seat = seat;
     }
 
     /// The store did not grant it. If it did not answer at all, nobody knows: then it is cancelled.

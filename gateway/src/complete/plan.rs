@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::{
     call::{Call, Target},
-    catalog::{Catalog, Model, Pressure, Route, Team},
+    catalog::{Catalog, Model, Pressure, Route, Team, Tokenizer},
     error::{Error, Result, Violation},
 };
 use std::{sync::Arc, time::Duration};
@@ -54,9 +54,10 @@ impl Shared {
         let pressed = resolved
             .pressure()
             .filter(|pressure| self.gates.of(&team.name).pressure() >= pressure.from_permille);
-        let steps = self.steps(resolved.targets(), call).await;
+        let mut counts = Vec::new();
+        let steps = self.steps(resolved.targets(), call, &mut counts).await;
         let cheaper = match resolved.pressure() {
-            Some(pressure) => self.steps(&pressure.targets, call).await,
+            Some(pressure) => self.steps(&pressure.targets, call, &mut counts).await,
             None => Vec::new(),
         };
         let (name, attempt_timeout, retries) = resolved.settings();
@@ -78,11 +79,25 @@ impl Shared {
         Ok(plan)
     }
 
-    /// The targets that can hold the prompt, each with its quote.
-    async fn steps(&self, models: &[Arc<Model>], call: &Arc<Call>) -> Vec<Step> {
+    /// The targets that can hold the prompt, each with its quote. Each tokenizer counts once: its
+    /// count is kept in `counts`.
+    async fn steps(
+        &self,
+        models: &[Arc<Model>],
+        call: &Arc<Call>,
+        counts: &mut Vec<(Tokenizer, u64)>,
+    ) -> Vec<Step> {
         let mut steps = Vec::with_capacity(models.len());
         for model in models {
-            let counted = self.tokenizers.count(model.tokenizer, call).await;
+            let known = counts.iter().find(|known| known.0 == model.tokenizer);
+            let counted = match known {
+                Some((_, counted)) => *counted,
+                None => {
+                    let counted = self.tokenizers.count(model.tokenizer, call).await;
+                    counts.push((model.tokenizer, counted));
+                    counted
+                }
+            };
             let input_tokens = model.token_factor.apply(counted);
             if let Some(cap) = output_cap(model, input_tokens, call.max_output_tokens) {
                 steps.push(Step {

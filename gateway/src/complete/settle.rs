@@ -1,4 +1,6 @@
 //! Settling, off the callers' path: it outlives requests, repeats until it lands, keeps leases.
+//!
+//! A store in this process needs no waiting, so there it lands at once, without a queue.
 
 use super::gate::Gates;
 use crate::{
@@ -25,10 +27,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Takes endings of holds. Cheap to clone; all clones are one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settler {
     queue: UnboundedSender<Settlement>,
-    open: Arc<OpenHolds>,
+    desk: Arc<Desk>,
+}
+
+/// Where endings land.
+struct Desk {
+    open: OpenHolds,
+    store: Arc<dyn Store>,
+    gates: Arc<Gates>,
+    observer: Arc<Observer>,
 }
 
 /// The holds of this process, by scope, so that their leases are renewed.
@@ -41,10 +51,7 @@ struct OpenHolds {
 /// What settles. Run it on a task of its own until its settlers are gone.
 pub struct SettlerTask {
     queue: UnboundedReceiver<Settlement>,
-    open: Arc<OpenHolds>,
-    store: Arc<dyn Store>,
-    gates: Arc<Gates>,
-    observer: Arc<Observer>,
+    desk: Arc<Desk>,
 }
 
 impl Settler {
@@ -59,24 +66,22 @@ impl Settler {
         observer: Arc<Observer>,
     ) -> (Self, SettlerTask) {
         let (sender, queue) = unbounded_channel();
-        let open = Arc::new(OpenHolds::default());
-        let settler = Self {
-            queue: sender,
-            open: Arc::clone(&open),
-        };
-        let task = SettlerTask {
-            queue,
-            open,
+        let desk = Arc::new(Desk {
+            open: OpenHolds::default(),
             store,
             gates,
             observer,
+        });
+        let settler = Self {
+            queue: sender,
+            desk: Arc::clone(&desk),
         };
-        (settler, task)
+        (settler, SettlerTask { queue, desk })
     }
 
     /// A hold of this process is open: keep its lease.
     pub(crate) fn opened(&self, scope: &Scope, id: HoldId) {
-        let mut open = lock(&self.open.by_scope);
+        let mut open = lock(&self.desk.open.by_scope);
         match open.get_mut(scope) {
             Some(ids) => {
                 ids.insert(id);
@@ -89,7 +94,11 @@ impl Settler {
 
     /// Ends a hold, soon and surely.
     pub(crate) fn settle(&self, settlement: Settlement) {
-        self.open.waiting.fetch_add(1, Relaxed);
+        if let Some(reply) = self.desk.store.settle_at_once(&settlement) {
+            self.desk.landed(&settlement, &reply);
+            return;
+        }
+        self.desk.open.waiting.fetch_add(1, Relaxed);
         if let Err(lost) = self.queue.send(settlement) {
             // Only after shutdown gave up waiting: the lease ends it, charged in full.
             tracing::warn!(hold = %lost.0.id, "an ending came after the end");
@@ -99,13 +108,13 @@ impl Settler {
     /// How many endings wait.
     #[must_use]
     pub fn backlog(&self) -> u64 {
-        self.open.waiting.load(Relaxed)
+        self.desk.open.waiting.load(Relaxed)
     }
 
     /// The open holds of this process, by scope.
     #[must_use]
     pub fn open_holds(&self) -> Vec<(Scope, Vec<HoldId>)> {
-        let open = lock(&self.open.by_scope);
+        let open = lock(&self.desk.open.by_scope);
         open.iter()
             .filter(|(_, ids)| !ids.is_empty())
             .map(|(scope, ids)| (scope.clone(), ids.iter().copied().collect()))
@@ -132,18 +141,20 @@ impl SettlerTask {
                 received = self.queue.recv_many(&mut batch, room.max(1)), if open && room > 0 => {
                     open = received > 0;
                     for settlement in batch.drain(..) {
-                        running.push(land(&self.store, settlement));
+                        running.push(land(&self.desk.store, settlement));
                     }
                 }
                 Some((settlement, reply)) = running.next(), if !running.is_empty() => {
-                    self.landed(&settlement, &reply);
+                    self.desk.open.waiting.fetch_sub(1, Relaxed);
+                    self.desk.landed(&settlement, &reply);
                 }
             }
         }
     }
+}
 
+impl Desk {
     fn landed(&self, settlement: &Settlement, reply: &SettleReply) {
-        self.open.waiting.fetch_sub(1, Relaxed);
         let scope = &settlement.limits.scope;
         if let Some(ids) = lock(&self.open.by_scope).get_mut(scope) {
             ids.remove(&settlement.id);

@@ -13,7 +13,7 @@ pub(super) struct Priced {
     pub(super) estimated: bool,
 }
 
-/// Our own count is raised by this share, in thousandths, when a provider gives none (limits.md 1.6).
+/// Our own count is raised by this share, in thousandths, when a provider gives none.
 const OWN_COUNT_PERMILLE: u64 = 1_050;
 
 /// Prices an answer by the provider's count, or else by our own.

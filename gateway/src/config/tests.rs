@@ -3,7 +3,7 @@ use crate::{catalog::Bodies, provider::Provider};
 use proptest::prelude::*;
 use tollgate_core::{Money, Timestamp};
 
-/// product.md's sample, verbatim, with the parts that it refers to.
+/// The sample of the design, verbatim, with the parts that it refers to.
 const SAMPLE: &str = include_str!("tests/sample.toml");
 /// A configuration with everything wrong that can be wrong at once.
 const WRONG: &str = include_str!("tests/wrong.toml");

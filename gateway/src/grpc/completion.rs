@@ -4,7 +4,7 @@ use super::{Callers, deadline::Deadline, from_proto, status::status, to_proto};
 use crate::{
     call::{Call, DEFAULT_DEADLINE},
     catalog::Team,
-    complete::{Completer, Estimate},
+    complete::{Completer, Estimate, Seat},
     error::Result,
 };
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -37,10 +37,11 @@ impl CompletionEndpoint {
 
     async fn answer(&self, request: Request<v1::CompleteRequest>) -> Result<v1::CompleteResponse> {
         let deadline = deadline_of(&request);
+        let seat = request.extensions().get::<Arc<Seat>>().map(Arc::clone);
         let parsed = self.parse(request);
         let (team, call) =
             parsed.inspect_err(|error| self.callers.observer.refused_early(error))?;
-        let completion = self.completer.complete(team, call, deadline).await?;
+        let completion = self.completer.complete(team, call, deadline, seat).await?;
         Ok(to_proto::response(&completion))
     }
 

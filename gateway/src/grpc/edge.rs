@@ -2,13 +2,14 @@
 //!
 //! tonic answers its own timeouts with CANCELLED and its own load shedding with RESOURCE_EXHAUSTED,
 //! outside of user layers where nothing counts them. So the routes are served behind this layer,
-//! which takes `grpc-timeout` out and does all three itself (observability.md 8.1).
+//! which takes `grpc-timeout` out and does all three itself.
 
 use super::{
     deadline::{self, Deadline},
     status::status,
 };
 use crate::{
+    complete::{Seat, Seats},
     error::Error,
     telemetry::{Observer, RpcObservation},
 };
@@ -20,7 +21,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
 use tokio::time::Instant;
@@ -47,8 +48,7 @@ pub struct Edge {
 
 struct Shared {
     observer: Arc<Observer>,
-    policy: EdgePolicy,
-    in_flight: AtomicU64,
+    seats: Arc<Seats>,
     draining: AtomicBool,
 }
 
@@ -60,8 +60,7 @@ impl Edge {
             routes: routes.prepare(),
             shared: Arc::new(Shared {
                 observer,
-                policy,
-                in_flight: AtomicU64::new(0),
+                seats: Seats::new(policy.max_in_flight),
                 draining: AtomicBool::new(false),
             }),
         }
@@ -75,7 +74,7 @@ impl Edge {
     /// How many calls are in flight.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.shared.in_flight.load(SeqCst)
+        self.shared.seats.taken()
     }
 
     /// Handles one RPC.
@@ -100,7 +99,7 @@ impl Edge {
         rpc: &RpcObservation,
     ) -> (Response<Body>, Code) {
         let shared = Arc::clone(&self.shared);
-        let Some(_seat) = shared.seat() else {
+        let Some(seat) = shared.seat() else {
             let retry_after_ms = SHED_RETRY_MS;
             let error = Error::Overloaded { retry_after_ms };
             rpc.refused(&error);
@@ -108,6 +107,7 @@ impl Edge {
         };
         let deadline = Instant::now() + deadline::take(request.headers_mut());
         request.extensions_mut().insert(Deadline(deadline));
+        request.extensions_mut().insert(Arc::clone(&seat));
         let late = Error::DeadlineExceeded { cost: Money::ZERO };
         if deadline <= Instant::now() {
             rpc.refused(&late);
@@ -140,26 +140,16 @@ impl Edge {
 
 impl Shared {
     /// A seat for one call, or `None` if there is none.
-    fn seat(self: &Arc<Self>) -> Option<Seat> {
+    fn seat(&self) -> Option<Arc<Seat>> {
         if self.draining.load(SeqCst) {
             self.observer.shed("draining");
             return None;
         }
-        if self.in_flight.fetch_add(1, SeqCst) >= self.policy.max_in_flight {
-            self.in_flight.fetch_sub(1, SeqCst);
+        let seat = self.seats.take();
+        if seat.is_none() {
             self.observer.shed("in_flight");
-            return None;
         }
-        Some(Seat(Arc::clone(self)))
-    }
-}
-
-/// One call in flight; over when dropped.
-struct Seat(Arc<Shared>);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, SeqCst);
+        seat
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// The bounds of the listener (observability.md 6.1).
+/// The bounds of the listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The most connections; more wait to be accepted.

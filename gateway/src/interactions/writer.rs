@@ -9,6 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// So much is written at once.
+const MOST_BUFFERED_BYTES: usize = 256 << 10;
+
 /// Writes lines to `interactions-<number>.jsonl`, and keeps the newest files only.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -19,9 +22,14 @@ pub(super) struct Writer {
     number: u64,
     file: File,
     written: u64,
-    /// A write failed: the file may end within a line, so the next line begins another file.
-    broken: bool,
+    /// The next line begins another file: this one is full, or a write failed and it may end
+    /// within a line.
+    ends: bool,
     buffer: Vec<u8>,
+    /// The lines in the buffer.
+    lines: u64,
+    /// The lines that could not be written.
+    lost: u64,
 }
 
 impl Writer {
@@ -37,36 +45,68 @@ impl Writer {
             dir,
             number,
             written: 0,
-            broken: false,
+            ends: false,
             buffer: Vec::new(),
+            lines: 0,
+            lost: 0,
         };
         // Each start begins a file, so starts alone must not pile files up.
         writer.remove_old();
         Ok(writer)
     }
 
-    pub(super) fn write(&mut self, interaction: &Interaction) -> io::Result<()> {
-        self.buffer.clear();
-        serde_json::to_writer(
-            &mut self.buffer,
-            &Line::new(interaction, self.most_body_bytes),
-        )?;
+    /// Adds a line to those that the next [`flush`](Self::flush) writes.
+    pub(super) fn add(&mut self, interaction: &Interaction) {
+        let line = Line::new(interaction, self.most_body_bytes);
+        let start = self.buffer.len();
+        if serde_json::to_writer(&mut self.buffer, &line).is_err() {
+            self.buffer.truncate(start);
+            self.lost += 1;
+            return;
+        }
         self.buffer.push(b'\n');
-        let length = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
-        let is_full = self.written > 0 && self.written.saturating_add(length) > self.segment_bytes;
-        if is_full || self.broken {
+        let written = if self.ends { 0 } else { self.written };
+        let is_first = written == 0 && start == 0;
+        if !is_first && written.saturating_add(length(&self.buffer)) > self.segment_bytes {
+            let last = self.buffer.split_off(start);
+            self.drain();
+            self.ends = true;
+            self.buffer = last;
+        }
+        self.lines += 1;
+        if self.buffer.len() >= MOST_BUFFERED_BYTES {
+            self.drain();
+        }
+    }
+
+    /// Writes what was added. Tells how many lines were lost since the last time.
+    pub(super) fn flush(&mut self) -> u64 {
+        self.drain();
+        std::mem::take(&mut self.lost)
+    }
+
+    fn drain(&mut self) {
+        if self.lines > 0 && self.append().is_err() {
+            self.lost += self.lines;
+        }
+        self.lines = 0;
+        self.buffer.clear();
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        if self.ends {
             self.rotate()?;
         }
-        self.broken = true;
+        self.ends = true;
         self.file.write_all(&self.buffer)?;
-        self.broken = false;
-        self.written = self.written.saturating_add(length);
+        self.ends = false;
+        self.written = self.written.saturating_add(length(&self.buffer));
         Ok(())
     }
 
     #[cfg(test)]
     pub(super) fn fail_as_if_half_written(&mut self) {
-        self.broken = true;
+        self.ends = true;
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -90,6 +130,10 @@ impl Writer {
             tracing::warn!(%error, "can't remove an old file of the interaction log");
         }
     }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 fn create(dir: &Path, number: u64) -> io::Result<File> {

@@ -6,8 +6,14 @@ use std::{
     io::{Read as _, Seek as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
-    process,
+    process, thread,
+    time::Duration,
 };
+
+/// A moment of patience: a child process that is just being started by whoever had the lock before
+/// keeps its descriptors until it has become another program.
+const TRIES: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Holds a directory until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -27,7 +33,14 @@ impl DirLock {
             .mode(0o600)
             .open(&path);
         let mut file = opened.map_err(|source| LedgerError::io("open", &path, source))?;
-        match file.try_lock() {
+        let mut tries = 1;
+        let mut locked = file.try_lock();
+        while matches!(locked, Err(TryLockError::WouldBlock)) && tries < TRIES {
+            thread::sleep(PAUSE);
+            tries += 1;
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(LedgerError::Locked {

@@ -33,10 +33,10 @@ pub(super) use self::{
 /// round trips; the rest of a call's time belongs to another target.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The largest response body (observability.md 6.1).
+/// The largest response body.
 const RESPONSE_CAP: usize = 16 * 1024 * 1024;
 
-/// The largest header block over HTTP/2 (observability.md 6.1). Over HTTP/1 hyper reads at most
+/// The largest header block over HTTP/2. Over HTTP/1 hyper reads at most
 /// 100 headers in about 400 KiB.
 const HEADER_CAP: u32 = 64 * 1024;
 

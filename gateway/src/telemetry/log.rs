@@ -4,14 +4,19 @@
 //! the direction of text are escaped, so that no value can forge a line or a colour. When lines
 //! come faster than they can be written they are dropped and counted: logging holds up no call.
 
+mod json;
+mod queue;
+
 use crate::config::telemetry::LogFormat;
+use json::Json;
+use queue::Queue;
 use std::{
     borrow::Cow,
     fmt::Write as _,
     io::{self, Write},
+    sync::Arc,
 };
 use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer as _,
     filter::Targets,
@@ -20,65 +25,57 @@ use tracing_subscriber::{
     registry,
 };
 
-/// How many lines may wait to be written.
-const MOST_WAITING: usize = 65_536;
-
 /// Logging as long as this lives. Dropped, it writes what waits.
 #[must_use = "lines that wait are written when this is dropped"]
-pub struct Logs {
-    dropped: ErrorCounter,
-    _guard: WorkerGuard,
-}
+pub struct Logs(Arc<Queue>);
 
 impl Logs {
     /// How many lines were dropped.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
-        Dropped(self.dropped.clone())
+        Dropped(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
 /// Counts the lines that were dropped.
 #[derive(Clone, Debug)]
-pub struct Dropped(ErrorCounter);
+pub struct Dropped(Arc<Queue>);
 
 impl Dropped {
     /// How many so far.
     #[must_use]
     pub fn lines(&self) -> u64 {
-        u64::try_from(self.0.dropped_lines()).unwrap_or(u64::MAX)
+        self.0.dropped()
     }
 }
 
-/// Logging was set up before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlreadyLogging;
-
-impl std::fmt::Display for AlreadyLogging {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("logging is set up already")
-    }
+/// Logging can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLog {
+    /// It was set up before.
+    #[error("logging is set up already")]
+    AlreadyLogging,
+    /// There is no thread for it.
+    #[error("the log's thread can't be started: {0}")]
+    Thread(#[source] io::Error),
 }
-
-impl std::error::Error for AlreadyLogging {}
 
 /// Logs to standard output from now on, for the whole process.
 ///
 /// # Errors
-/// If the process logs already.
-pub fn init(format: LogFormat, level: Level) -> Result<Logs, AlreadyLogging> {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(MOST_WAITING)
-        .thread_name("log")
-        .finish(io::stdout());
-    let dropped = writer.error_counter();
-    let subscriber = subscriber(format, level, writer);
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| AlreadyLogging)?;
-    Ok(Logs {
-        dropped,
-        _guard: guard,
-    })
+/// If the process logs already, or can't start a thread.
+pub fn init(format: LogFormat, level: Level) -> Result<Logs, NoLog> {
+    let queue = queue::start(io::stdout()).map_err(NoLog::Thread)?;
+    let subscriber = subscriber(format, level, Arc::clone(&queue));
+    let logs = Logs(queue);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| NoLog::AlreadyLogging)?;
+    Ok(logs)
 }
 
 /// What formats lines and writes them to `writer`.
@@ -99,12 +96,7 @@ where
         }
         LogFormat::Json => {
             let lines = Lines(writer, Escape::Json);
-            let layer = fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false)
-                .with_writer(lines);
+            let layer = fmt::layer().event_format(Json).with_writer(lines);
             Box::new(registry().with(layer.with_filter(filter)))
         }
     }

@@ -46,16 +46,36 @@ pub(in crate::ledger) enum Seen {
 /// What ended in this segment and in the one before, and how.
 #[derive(Clone, Debug, Default)]
 pub(in crate::ledger) struct Endings {
-    current: HashMap<Id, Kind>,
-    previous: HashMap<Id, Kind>,
+    current: Segment,
+    previous: Segment,
+}
+
+/// What ended in one segment. Nearly all of it are holds, which take half the room by themselves.
+#[derive(Clone, Debug, Default)]
+struct Segment {
+    holds: HashMap<HoldId, Kind>,
+    others: HashMap<Id, Kind>,
+}
+
+impl Segment {
+    fn state(&self, id: &Id) -> Option<Kind> {
+        match id {
+            Id::Hold(id) => self.holds.get(id).copied(),
+            Id::Other(_) | Id::TopUp(..) => self.others.get(id).copied(),
+        }
+    }
+
+    fn insert(&mut self, id: Id, kind: Kind) {
+        match id {
+            Id::Hold(id) => self.holds.insert(id, kind),
+            Id::Other(_) | Id::TopUp(..) => self.others.insert(id, kind),
+        };
+    }
 }
 
 impl Endings {
     pub(super) fn state(&self, id: &Id) -> Option<Kind> {
-        self.current
-            .get(id)
-            .or_else(|| self.previous.get(id))
-            .copied()
+        self.current.state(id).or_else(|| self.previous.state(id))
     }
 
     pub(super) fn seen(&self, id: &Id, kind: Kind) -> Seen {
