@@ -9,7 +9,6 @@ use crate::{
     call::Target,
     error::Error,
     telemetry::{
-        Observer,
         catalogue::{self, Kind, Metric, Values},
         labels::{Class, Closed as _, GrpcCode, Outcome, Rpc},
     },
@@ -18,8 +17,7 @@ use std::{
     collections::BTreeSet,
     io::Write as _,
     process::{Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// These say what is configured and built, which the load does not change.
