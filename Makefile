@@ -39,7 +39,7 @@ demo: ## Analyse the example articles through a real gateway and a simulated pro
 .PHONY: bench
 bench: ## Measure the gateway beside a bare pass-through (release build)
 	$(CARGO) build --release --locked -p tollgate -p tollgate-tests --bins
-	$(CARGO) run --release --locked -q -p tollgate-tests --bin bench
+	$(CARGO) run --release --locked -q -p tollgate-tests --bin bench -- $(ARGS)
 
 .PHONY: docs
 docs: ## Render the documents that are made from code
