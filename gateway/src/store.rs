@@ -14,7 +14,10 @@ use tollgate_core::{
 
 #[cfg(test)]
 mod contract;
+pub mod event;
+pub mod failover;
 pub mod memory;
+pub mod redis;
 
 /// Where limits and budgets are kept. All replicas that share a store keep one truth.
 ///

@@ -1,0 +1,159 @@
+//! Probes Redis once a second, and repeats what another Redis may not know.
+
+use super::{
+    Shared, checks,
+    endings::Waiting,
+    fault::Fault,
+    roll::{Finished, Granted},
+};
+use crate::store::event::StoreEvent;
+use futures_util::{StreamExt as _, stream};
+use std::{
+    mem,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tollgate_core::{account::HoldReply, limit::Scope};
+
+/// How often Redis is probed.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long a probe may take.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// After so many failed probes the connection is dialed anew: its host may be gone.
+const REDIAL_AFTER: u32 = 3;
+
+/// How many repetitions are under way at once.
+const AT_ONCE: usize = 64;
+
+/// How long repeating may keep the gate shut.
+const REPEATING: Duration = Duration::from_secs(10);
+
+/// Probes until the store is dropped or told to stop.
+pub(super) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
+    let mut known = None;
+    let mut failures = 0;
+    loop {
+        let Some(strong) = shared.upgrade() else {
+            return;
+        };
+        match strong.probe(&mut known).await {
+            Ok(()) => failures = 0,
+            Err(fault) => {
+                failures += 1;
+                strong.gate.note(Some(&fault));
+                if failures % REDIAL_AFTER == 0 {
+                    strong.accounts.wire.link.reset();
+                }
+            }
+        }
+        let gate = Arc::clone(&strong.gate);
+        drop(strong);
+        let pause = async {
+            let _ = tokio::time::timeout(EVERY, gate.probe.notified()).await;
+        };
+        tokio::select! {
+            () = pause => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+impl Shared {
+    async fn probe(&self, known: &mut Option<String>) -> Result<(), Fault> {
+        let facts = tokio::time::timeout(PROBE, self.accounts.wire.link.facts());
+        let facts = facts.await.unwrap_or(Err(Fault::Timeout))?;
+        if let Some(why) = facts.iter().find_map(|facts| facts.unfit()) {
+            // Sentinels may know a better one by now.
+            self.accounts.wire.link.reset();
+            return Err(Fault::Unfit(why.to_owned()));
+        }
+        let identity = checks::identity(&facts);
+        let known = known.get_or_insert_with(|| self.first_identity.clone());
+        if *known != identity {
+            self.gate
+                .shut("another Redis answers, or the same after a restart");
+            self.lost().clear();
+            self.repeat(|_| true).await?;
+            *known = identity;
+        }
+        self.gate.open();
+        let lost = mem::take(&mut *self.lost());
+        if !lost.is_empty() {
+            // Balances were rebuilt from the ledger, which may not have the last moments.
+            self.repeat(|scope| lost.contains(scope)).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells Redis of open holds and recent endings of this replica.
+    async fn repeat(&self, concerns: impl Fn(&Scope) -> bool) -> Result<(), Fault> {
+        let (mut open, mut ended) = self.roll.all();
+        open.retain(|granted| concerns(&granted.limits.scope));
+        ended.retain(|finished| concerns(&finished.settlement.limits.scope));
+        let (holds, endings) = (open.len(), ended.len());
+        if holds + endings == 0 {
+            return Ok(());
+        }
+        let all = async {
+            // Holds first, for an ending puts back a hold that it misses.
+            let open = stream::iter(open).map(|granted| self.repeat_hold(granted));
+            let holds: Vec<bool> = open.buffer_unordered(AT_ONCE).collect().await;
+            let ended = stream::iter(ended).map(|finished| self.repeat_ending(finished));
+            let endings: Vec<bool> = ended.buffer_unordered(AT_ONCE).collect().await;
+            holds.iter().chain(&endings).filter(|done| !**done).count()
+        };
+        let failed = tokio::time::timeout(REPEATING, all).await;
+        let failed = failed.map_err(|_| Fault::Timeout)?;
+        self.observer.happened(&StoreEvent::Reasserted {
+            holds,
+            endings,
+            failed,
+        });
+        Ok(())
+    }
+
+    async fn repeat_hold(&self, granted: Granted) -> bool {
+        let Granted {
+            limits,
+            request,
+            at,
+        } = &granted;
+        match self.repairs.reassert(limits, request, *at).await {
+            // Or it has ended meanwhile, by its lease: nothing to put back.
+            Ok(HoldReply::Held(_) | HoldReply::Duplicate(_)) => true,
+            Err(Fault::Unseeded) => {
+                // Again when its balances were rebuilt.
+                self.lost().insert(limits.scope.clone());
+                false
+            }
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    async fn repeat_ending(&self, finished: Finished) -> bool {
+        let Finished {
+            settlement,
+            granted,
+            ..
+        } = finished;
+        let reply = self
+            .end_with(&self.repairs, &settlement, granted.as_ref())
+            .await;
+        match reply {
+            Ok(_) => true,
+            Err(fault) if fault.is_passing() => {
+                self.end_later(Waiting {
+                    settlement,
+                    first: Instant::now(),
+                    granted,
+                });
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}
