@@ -10,6 +10,7 @@ use std::time::Duration;
 /// Listens until dropped.
 pub(crate) async fn listen(stop: Stop, drain: Duration, output: Output) {
     let Some(reason) = next().await else { return };
+    let again = next();
     stop.admission(reason.clone());
     output.note(&format!(
         "stopping: letting articles finish for up to {} (Ctrl-C again to cancel)",
@@ -17,19 +18,24 @@ pub(crate) async fn listen(stop: Stop, drain: Duration, output: Output) {
     ));
     tokio::select! {
         () = tokio::time::sleep(drain) => {}
-        _ = next() => {}
+        _ = again => {}
     }
     stop.everything(reason);
 }
 
-/// The next Ctrl-C or SIGTERM.
+/// The next Ctrl-C or SIGTERM. It counts from this call on, not from the first poll: one that comes
+/// while somebody is told about it is not lost.
 #[cfg(unix)]
-pub(crate) async fn next() -> Option<Reason> {
+pub(crate) fn next() -> impl Future<Output = Option<Reason>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).ok()?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed.ok().map(|()| Reason::Interrupted),
-        _ = terminate.recv() => Some(Reason::Terminated),
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    async {
+        let (mut interrupt, mut terminate) = (interrupt.ok()?, terminate.ok()?);
+        tokio::select! {
+            _ = interrupt.recv() => Some(Reason::Interrupted),
+            _ = terminate.recv() => Some(Reason::Terminated),
+        }
     }
 }
 

@@ -178,6 +178,7 @@ pub(super) async fn linger(exit: Exit, frame: &Frame, server: Option<Server>, ou
     if longest.is_zero() {
         return;
     }
+    let interrupted = signals::next();
     output.note(&format!(
         "serving metrics at {} for two more scrapes, {} at most (Ctrl-C to end)",
         server.address,
@@ -185,6 +186,6 @@ pub(super) async fn linger(exit: Exit, frame: &Frame, server: Option<Server>, ou
     ));
     tokio::select! {
         () = server.scrapes.more(LINGER_SCRAPES, longest) => {}
-        _ = signals::next() => {}
+        _ = interrupted => {}
     }
 }
