@@ -22,6 +22,20 @@ pub struct Call {
     pub idempotency_key: Option<Arc<str>>,
     /// A budget over all calls of the run.
     pub run_budget: Option<Money>,
+    /// Who goes first when calls wait.
+    pub priority: Priority,
+}
+
+/// How important a call is, the most important first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Goes before all others.
+    Critical,
+    /// Somebody waits for the answer.
+    #[default]
+    Interactive,
+    /// Nobody waits for the answer.
+    Batch,
 }
 
 /// Where a call may go.

@@ -120,6 +120,8 @@ pub struct Team {
     pub pipelines: BTreeSet<Arc<str>>,
     /// What of its calls goes to the interaction log.
     pub log_bodies: Bodies,
+    /// Its turns, of all teams' turns, where teams wait for a provider's quota.
+    pub share: u32,
 }
 
 /// What the interaction log keeps of prompts and answers.

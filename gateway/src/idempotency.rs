@@ -198,6 +198,7 @@ fn fingerprint(call: &Call) -> u64 {
         attribution: _,
         idempotency_key: _,
         run_budget: _,
+        priority: _,
     } = call;
     // The debug form has every field in order.
     format!("{target:?}{messages:?}{max_output_tokens:?}{sampling:?}{schema:?}").hash(&mut hasher);

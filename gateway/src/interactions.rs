@@ -76,6 +76,7 @@ impl Interaction {
             attribution: self.call.attribution.clone(),
             idempotency_key: None,
             run_budget: self.call.run_budget,
+            priority: self.call.priority,
         };
         let completion = self.completion.map(|completion| {
             Arc::new(Completion {

@@ -12,10 +12,12 @@
 
 mod checkpoint;
 mod disk;
+pub mod drift;
 pub mod entry;
 mod error;
 mod file;
 pub mod fold;
+pub mod identity;
 pub mod listing;
 mod lock;
 mod replay;
@@ -29,10 +31,14 @@ pub use entry::{AttemptRecord, CallRecord, CounterRef, Entry, Kind};
 pub use error::LedgerError;
 pub use file::{Health, Ledger, Options};
 pub use fold::{Book, Fold, Found, OpenEntry, Restored, RunLimit};
-pub use listing::{Filter, Form, list};
+pub use listing::{Filter, Form, list, recent};
 use std::io;
 pub use usage::usage_of;
 pub use verify::verify;
+
+/// Which entry of a journal, counted from its opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(pub(crate) u64);
 
 /// Where entries go. The in-process store writes to it inside each decision, so that the order of
 /// the entries is the order of the decisions.
@@ -46,4 +52,18 @@ pub trait Journal: Send + Sync {
 
     /// Queues an entry. It is written soon, in order, and retried while writing fails.
     fn queue(&self, entry: &Entry);
+
+    /// Queues an entry that must outlive the process before anything else happens, so that those
+    /// of calls that begin together are written at once: see [`Journal::write_out`].
+    ///
+    /// # Errors
+    /// If nothing can be written now. Then it is not queued.
+    fn enter(&self, entry: &Entry) -> io::Result<Place>;
+
+    /// Writes what was queued up to that entry, if that was not done yet.
+    ///
+    /// # Errors
+    /// If it could not be written. It is tried again later, so whoever can't wait for that takes
+    /// it back with another entry.
+    fn write_out(&self, place: Place) -> io::Result<()>;
 }

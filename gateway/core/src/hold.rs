@@ -18,6 +18,12 @@ impl HoldId {
         Self((millis << 80) | (random & ((1 << 80) - 1)))
     }
 
+    /// Its bytes, which need no alignment: for tables with very many ids.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     /// The id of attempt `number` of this call at a deployment.
     ///
     /// The low byte counts attempts, so a call's id ends in zero and 255 attempts fit.

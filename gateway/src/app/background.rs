@@ -1,18 +1,25 @@
 //! Work that no call waits for: leases, expiry, and the gauges of balances.
 
+mod cooldowns;
+
 use super::Parts;
 use crate::{
     complete::LEASE_MS,
+    ledger::drift::{Spend, drift},
     telemetry::{
         Lengths, Observer,
         log::Dropped,
         server::{Endpoint, Readiness},
     },
+    tls::{Problem, Renewal},
 };
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tollgate_core::limit::{Limits, Scope};
+use tollgate_core::{
+    account::CounterKey,
+    limit::{Limits, Scope},
+};
 
 /// How often leases are prolonged: three tries before one runs out.
 const RENEW: Duration = Duration::from_millis(LEASE_MS / 3);
@@ -20,12 +27,23 @@ const RENEW: Duration = Duration::from_millis(LEASE_MS / 3);
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often the gauges of balances are read.
 const REFRESH: Duration = Duration::from_secs(5);
+/// How often the store is asked for what other gateways were told by providers.
+const HEED: Duration = Duration::from_secs(1);
+/// How often the files of the certificate are looked at.
+const WATCH: Duration = Duration::from_secs(2);
+/// How often the store in this process is compared with its ledger.
+const COMPARE: Duration = Duration::from_secs(60);
 
 /// Starts it all.
 pub(super) fn start(parts: &Arc<Parts>, tasks: &TaskTracker, stop: &CancellationToken) {
     every(RENEW, Arc::clone(parts), tasks, stop, renew);
     every(SWEEP, Arc::clone(parts), tasks, stop, sweep);
+    every(HEED, Arc::clone(parts), tasks, stop, cooldowns::learn);
     every(REFRESH, Arc::clone(parts), tasks, stop, refresh);
+    every(COMPARE, Arc::clone(parts), tasks, stop, compare);
+    if parts.identity.is_some() {
+        every(WATCH, Arc::clone(parts), tasks, stop, watch);
+    }
 }
 
 fn every<F, W>(
@@ -51,7 +69,7 @@ fn every<F, W>(
 /// Prolongs the leases of calls that run.
 async fn renew(parts: Arc<Parts>) {
     for (scope, ids) in parts.settler.open_holds() {
-        if let Err(error) = parts.store.renew(&scope, &ids, LEASE_MS).await {
+        if let Err(error) = parts.keeping.store.renew(&scope, &ids, LEASE_MS).await {
             tracing::debug!(%error, %scope, "leases were not renewed");
         }
     }
@@ -60,16 +78,45 @@ async fn renew(parts: Arc<Parts>) {
 /// Charges holds whose gateway is gone.
 async fn sweep(parts: Arc<Parts>) {
     for limits in scopes(&parts) {
-        match parts.store.sweep(&limits).await {
+        match parts.keeping.store.sweep(&limits).await {
             Ok(swept) => {
                 for swept in &swept {
                     parts.observer.expired(&limits.scope, swept);
                 }
-                if let (false, Scope::Team(team)) = (swept.is_empty(), &limits.scope) {
-                    parts.gates.released(team);
+                if !swept.is_empty() {
+                    parts.gates.released(&limits.scope);
                 }
             }
             Err(error) => tracing::debug!(%error, scope = %limits.scope, "not swept"),
+        }
+    }
+}
+
+/// Shows another certificate as soon as its files have one.
+async fn watch(parts: Arc<Parts>) {
+    // It waits for the disk.
+    let _ = tokio::task::spawn_blocking(move || renew_identity(&parts)).await;
+}
+
+/// Reads the files of the certificate again, if there are any.
+pub(super) fn renew_identity(parts: &Parts) {
+    let Some(identity) = &parts.identity else {
+        return;
+    };
+    match identity.renew() {
+        Renewal::None => {}
+        Renewal::New => tracing::info!(
+            event = "certificate_renewed",
+            "new connections are shown the new certificate"
+        ),
+        Renewal::Bad(problems) => {
+            for Problem { key, message } in problems {
+                tracing::warn!(
+                    event = "certificate_rejected",
+                    problem = %format!("server.tls.{key}: {message}"),
+                    "the certificate that was shown before is shown still"
+                );
+            }
         }
     }
 }
@@ -78,18 +125,48 @@ async fn sweep(parts: Arc<Parts>) {
 async fn refresh(parts: Arc<Parts>) {
     let catalog = parts.catalog.load_full();
     for team in catalog.teams.values() {
-        if let Ok(balances) = parts.store.balances(&team.limits).await {
+        if let Ok(balances) = parts.keeping.store.balances(&team.limits).await {
             parts.observer.budget_balances(&team.name, &balances);
         }
     }
-    let health = parts.ledger.health();
-    if health.failing {
-        parts
+    match parts.keeping.ledger_health() {
+        Some(health) if health.failing => parts
             .observer
-            .ledger_failed("holds are not granted while the ledger can't be written");
-    } else {
-        parts.observer.ledger_recovered();
+            .ledger_failed("holds are not granted while the ledger can't be written"),
+        Some(_) => parts.observer.ledger_recovered(),
+        // Another replica writes it, and tells of it.
+        None => {}
     }
+}
+
+/// Compares what the store says was spent with what the ledger says.
+async fn compare(parts: Arc<Parts>) {
+    let before = spend(&parts).await;
+    let kept = Arc::clone(&parts);
+    let books = tokio::task::spawn_blocking(move || kept.keeping.books()).await;
+    let Ok(Ok(Some(books))) = books else {
+        return;
+    };
+    let after = spend(&parts).await;
+    let drift = drift(&books, &before, &after);
+    parts.observer.ledger_compared(drift);
+}
+
+/// What every team has spent in the windows that are open.
+async fn spend(parts: &Parts) -> Spend {
+    let catalog = parts.catalog.load_full();
+    let mut all = Spend::new();
+    for team in catalog.teams.values() {
+        let balances = parts.keeping.store.balances(&team.limits).await;
+        for balance in balances.unwrap_or_default() {
+            let key = CounterKey {
+                budget: balance.name,
+                window: balance.window.id,
+            };
+            all.insert((Arc::clone(&team.name), key), balance.spent);
+        }
+    }
+    all
 }
 
 /// What the metrics listener serves.
@@ -97,13 +174,13 @@ pub(super) fn metrics(parts: &Arc<Parts>, readiness: Readiness) -> Endpoint {
     let observer = Arc::clone(&parts.observer);
     let parts = Arc::clone(parts);
     let before_scrape = move |observer: &Observer| {
-        let ledger = parts.ledger.health();
+        let ledger = parts.keeping.ledger_health().unwrap_or_default();
         let open = parts.settler.open_holds();
         let of_teams = open
             .iter()
             .filter(|(scope, _)| matches!(scope, Scope::Team(_)));
         observer.lengths_seen(Lengths {
-            settlement_backlog: parts.settler.backlog(),
+            settlement_backlog: parts.keeping.backlog(parts.settler.backlog()),
             holds_open: of_teams.map(|(_, ids)| count(ids.len())).sum(),
             ledger_buffered_bytes: count(ledger.buffered_bytes),
             ledger_dropped: ledger.dropped,

@@ -1,11 +1,20 @@
 //! `tollgate ledger`.
 
-use super::{LedgerCommand, Listing, Output, Verdict};
-use crate::ledger::{Filter, Form, LedgerError, list, verify};
-use std::{io, path::Path};
+use super::{File, LedgerCommand, Listing, Output, Verdict};
+use crate::{
+    app::{self, Rebuilt},
+    config::{self, Environment},
+    ledger::{Filter, Form, list, verify},
+};
+use std::{fmt::Display, io, path::Path};
 
-pub(super) fn run(command: &LedgerCommand, output: Output<'_>) -> io::Result<Verdict> {
+pub(super) fn run(
+    command: &LedgerCommand,
+    environment: &dyn Environment,
+    output: Output<'_>,
+) -> io::Result<Verdict> {
     match command {
+        LedgerCommand::Rebuild(File { file }) => rebuild(file, environment, output),
         LedgerCommand::Verify { dir, json } => check(dir, *json, output),
         LedgerCommand::List(listing) => entries(listing, output),
     }
@@ -29,6 +38,28 @@ fn check(dir: &Path, json: bool, output: Output<'_>) -> io::Result<Verdict> {
     })
 }
 
+fn rebuild(file: &Path, environment: &dyn Environment, output: Output<'_>) -> io::Result<Verdict> {
+    let config = match config::load(file, environment) {
+        Ok(config) => config,
+        Err(problems) => return complain(&problems, output),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    match runtime.block_on(app::rebuild(&config)) {
+        Ok(Rebuilt { teams, rebuilt }) => {
+            let names: Vec<&str> = rebuilt.iter().map(|team| &**team).collect();
+            let which = match names[..] {
+                [] => "none had to be rebuilt".to_owned(),
+                _ => format!("rebuilt: {}", names.join(", ")),
+            };
+            writeln!(output.out, "teams with balances: {teams}; {which}")?;
+            Ok(Verdict::Good)
+        }
+        Err(error) => complain(&error, output),
+    }
+}
+
 fn entries(listing: &Listing, output: Output<'_>) -> io::Result<Verdict> {
     let filter = Filter {
         team: listing.team.as_deref().map(Into::into),
@@ -41,7 +72,7 @@ fn entries(listing: &Listing, output: Output<'_>) -> io::Result<Verdict> {
     }
 }
 
-fn complain(error: &LedgerError, output: Output<'_>) -> io::Result<Verdict> {
+fn complain(error: &dyn Display, output: Output<'_>) -> io::Result<Verdict> {
     writeln!(output.err, "{error}")?;
     Ok(Verdict::Bad)
 }

@@ -1,8 +1,8 @@
 //! Admission: the hold is taken here, at once, after a bounded wait, or not at all.
 
-use super::{LEASE_MS, Shared, gate::Gate, hold::Hold, plan::Plan};
+use super::{LEASE_MS, Shared, gate::Gate, hold::Hold, line::Who, plan::Plan};
 use crate::{
-    call::Call,
+    call::{Call, Priority},
     catalog::Team,
     error::{Denial, Error, Result, Violation},
     telemetry::CallObservation,
@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use tollgate_core::{
     HoldId,
     account::{Cure, Held, HoldReply, Refusal, Refused},
-    hold::{HoldRequest, RunTake},
+    hold::{HoldRequest, Need, RunTake},
+    limit::Limits,
 };
 
 /// The least time that a call needs after admission; a wait that leaves less is not started.
@@ -22,6 +23,12 @@ const LEAST_SERVICE: Duration = Duration::from_millis(20);
 const RELEASE_POLL: Duration = Duration::from_millis(250);
 /// What a caller is told when waiting helps but nobody knows how long.
 const UNKNOWN_WAIT_MS: u64 = 1_000;
+
+/// What batch calls leave of each rate limit for others, in thousandths. Interactive calls leave
+/// nothing: a team that knows no priorities has all of its limits.
+const BATCH_LEAVES: u16 = 300;
+/// How much longer than others batch calls wait.
+const BATCH_PATIENCE: u32 = 12;
 
 /// What the store said to a request for a hold.
 enum Said {
@@ -43,11 +50,18 @@ impl Shared {
         let started = Instant::now();
         let until = deadline
             .checked_sub(LEAST_SERVICE)
-            .map_or(started, |latest| latest.min(started + self.policy.max_wait));
+            .map_or(started, |latest| latest.min(started + self.patience(call)));
         loop {
             let hold = Hold::arm(self, id, team, call, &plan);
-            let request = hold_request(id, call, &plan, until.duration_since(started));
-            match self.hold_in_line(team, request, until, seen).await {
+            let mut request = hold_request(id, call, &plan, until.duration_since(started));
+            request.floor_permille = left_for_others(call.priority, &team.limits, &request.need);
+            let who = Who {
+                team: Arc::clone(&team.name),
+                share: team.share,
+                priority: call.priority,
+                since: started,
+            };
+            match self.hold_in_line(team, who, request, until, seen).await {
                 Ok(held) => {
                     let waited = started.elapsed();
                     seen.admitted(&held, waited);
@@ -67,38 +81,36 @@ impl Shared {
         }
     }
 
-    /// Asks at once if nobody waits, else in the order of arrival.
+    /// How long a call may wait.
+    pub(super) fn patience(&self, call: &Call) -> Duration {
+        match call.priority {
+            Priority::Critical | Priority::Interactive => self.policy.max_wait,
+            Priority::Batch => self.policy.max_wait * BATCH_PATIENCE,
+        }
+    }
+
+    /// Asks at once if nobody waits who is as important, else in the order of the line.
     async fn hold_in_line(
         &self,
         team: &Arc<Team>,
+        who: Who,
         request: HoldRequest,
         until: Instant,
         seen: &mut CallObservation,
     ) -> Result<Box<Held>> {
-        let gate = self.gates.of(&team.name);
-        if !gate.is_busy() {
+        let gate = self.gates.of(&team.limits.scope);
+        if !gate.line.is_busy(who.priority) {
             match self.ask(team, &gate, &request).await? {
                 Said::Held(held) => return Ok(held),
                 Said::Refused(refused) => worth_waiting(&refused.refusals, until)?,
             }
         }
         let _waiting = seen.waiting();
-        let Some(_place) = gate.join() else {
-            return Err(denied(gate.last_told()));
-        };
-        // Bounded by `until`: whoever is at the head leaves by then.
-        let Ok(Ok(_head)) = tokio::time::timeout_at(until, gate.head.acquire()).await else {
-            return Err(denied(gate.last_told()));
-        };
+        let given_up = |_| denied(gate.last_told());
+        let mut turn = gate.line.turn(who, until).await.map_err(given_up)?;
         loop {
-            // Registered before asking, so that an ending in between is not missed.
-            let released = gate.released.notified();
             let refused = match self.ask(team, &gate, &request).await? {
-                Said::Held(held) => {
-                    // There may be room for the next one too.
-                    gate.released.notify_one();
-                    return Ok(held);
-                }
+                Said::Held(held) => return Ok(held),
                 Said::Refused(refused) => refused,
             };
             worth_waiting(&refused.refusals, until)?;
@@ -107,7 +119,7 @@ impl Shared {
                 None => RELEASE_POLL,
             };
             let wake = (Instant::now() + pause).min(until);
-            let _ = tokio::time::timeout_at(wake, released).await;
+            turn = turn.pause(wake, until).await.map_err(given_up)?;
             if Instant::now() >= until {
                 return Err(denied(refused.refusals));
             }
@@ -160,6 +172,19 @@ pub(super) fn hold_request(
         }),
         force: false,
     }
+}
+
+/// What a call leaves of each rate limit. One that is too large to leave that much leaves what it
+/// can: it waits until the limit is full, but is not refused for ever.
+fn left_for_others(priority: Priority, limits: &Limits, need: &Need) -> u16 {
+    if priority != Priority::Batch {
+        return 0;
+    }
+    let left = limits.buckets.iter().map(|bucket| {
+        let beside = bucket.capacity.saturating_sub(bucket.unit.of(need));
+        u16::try_from(beside.saturating_mul(1_000) / bucket.capacity.max(1)).unwrap_or(u16::MAX)
+    });
+    left.min().unwrap_or(0).min(BATCH_LEAVES)
 }
 
 /// Whether waiting until then can cure all of it.

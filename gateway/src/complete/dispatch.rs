@@ -2,23 +2,20 @@
 
 use super::{
     Shared,
+    gate::Gate,
     hold::Hold,
+    line::{Turn, Who},
     plan::{Plan, Step},
 };
 use crate::{
     catalog::Deployment,
     error::{Error, Result},
-    provider::{Answer, Failure, FailureKind, Quota},
+    provider::{Answer, Failure, FailureKind},
     telemetry::CallObservation,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
-use tollgate_core::{
-    HoldId, Money,
-    account::{Cure, HoldReply},
-    hold::HoldRequest,
-    limit::Unit,
-};
+use tollgate_core::Money;
 
 /// What is kept of the deadline for answering.
 const ANSWER_MARGIN: Duration = Duration::from_millis(10);
@@ -30,8 +27,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MOST_ATTEMPTS: usize = 32;
 /// When to come back after every target failed, if no provider said.
 const COME_BACK_MS: u64 = 1_000;
-/// Quota that is above this share of the bucket, one fifth, is not worth a message to the store.
-const QUOTA_IS_LOW: u64 = 5;
 
 /// What became of one target.
 enum Target {
@@ -43,14 +38,20 @@ enum Target {
 }
 
 /// What the attempts so far have shown.
-struct Trail<'a> {
+pub(super) struct Trail<'a> {
     plan: &'a Plan,
-    deadline: Instant,
+    pub(super) deadline: Instant,
     /// Until when providers' own quota may be waited for.
-    wait_until: Instant,
-    made: usize,
+    pub(super) wait_until: Instant,
+    /// Who waits then.
+    pub(super) who: Who,
+    /// Where to wait: the line of a deployment whose quota was missing.
+    pub(super) line: Option<Arc<Gate>>,
+    /// The turn at the head of such a line.
+    pub(super) turn: Option<Turn>,
+    pub(super) made: usize,
     /// The soonest that a refused deployment may have room, in milliseconds.
-    soonest_ms: Option<u64>,
+    pub(super) soonest_ms: Option<u64>,
     /// The largest context window that was too small.
     overflowed: Option<u64>,
     /// Whether every failure so far was the prompt's length.
@@ -68,10 +69,20 @@ impl Shared {
         hold: &mut Hold,
         seen: &mut CallObservation,
     ) -> Result<Answer> {
+        let open = hold.open();
+        let started = Instant::now();
         let mut trail = Trail {
             plan,
             deadline: deadline.checked_sub(ANSWER_MARGIN).unwrap_or(deadline),
-            wait_until: deadline.min(Instant::now() + self.policy.max_wait),
+            wait_until: deadline.min(started + self.patience(&open.call)),
+            who: Who {
+                team: Arc::clone(&open.team.name),
+                share: open.team.share,
+                priority: open.call.priority,
+                since: started,
+            },
+            line: None,
+            turn: None,
             made: 0,
             soonest_ms: None,
             overflowed: None,
@@ -94,6 +105,7 @@ impl Shared {
     ) -> Result<Answer> {
         loop {
             trail.soonest_ms = None;
+            trail.line = None;
             let plan = trail.plan;
             for step in &plan.steps {
                 if trail
@@ -115,19 +127,6 @@ impl Shared {
                 return Err(exhausted(hold, trail));
             }
         }
-    }
-
-    /// Waits for the soonest provider quota, if that is in time.
-    async fn wait_for_quota(&self, trail: &Trail<'_>) -> bool {
-        let Some(ms) = trail.soonest_ms else {
-            return false;
-        };
-        let wake = Instant::now() + Duration::from_millis(ms.max(1));
-        if wake >= trail.wait_until {
-            return false;
-        }
-        tokio::time::sleep_until(wake).await;
-        true
     }
 
     async fn attempt_target(
@@ -242,120 +241,10 @@ impl Shared {
         tokio::time::sleep(pause).await;
         true
     }
-
-    /// A deployment of the target that works and has quota, with its hold if it has limits.
-    async fn pick(
-        &self,
-        step: &Step,
-        hold: &mut Hold,
-        trail: &mut Trail<'_>,
-        left: Duration,
-    ) -> Option<(Arc<Deployment>, Option<HoldId>)> {
-        let deployments = &step.model.deployments;
-        let first = self.health.turn() % deployments.len().max(1);
-        let (before, from) = deployments.split_at(first);
-        for deployment in from.iter().chain(before) {
-            let late = trail.made > 0 && self.health.typical(&deployment.id) > left;
-            let now = self.clock.now();
-            if late || !self.health.admit(&deployment.id, now) {
-                if let Some(ms) = self.health.cooldown_ms(&deployment.id, now) {
-                    trail.note_wait(ms);
-                }
-                continue;
-            }
-            if deployment.limits.is_empty() {
-                return Some((Arc::clone(deployment), None));
-            }
-            let number = u8::try_from(trail.made + 1).expect("at most MOST_ATTEMPTS");
-            let id = hold.open().id.attempt(number);
-            match self
-                .store
-                .hold(&deployment.limits, own_hold(id, step))
-                .await
-            {
-                Ok(HoldReply::Held(_)) => {
-                    self.settler.opened(&deployment.limits.scope, id);
-                    return Some((Arc::clone(deployment), Some(id)));
-                }
-                Ok(HoldReply::Refused(refused)) => {
-                    self.health.not_used(&deployment.id);
-                    let waits = refused.refusals.iter().map(|refusal| match refusal.cure() {
-                        Cure::After(ms) => Some(ms),
-                        Cure::Release => Some(50),
-                        Cure::None => None,
-                    });
-                    let all: Option<Vec<u64>> = waits.collect();
-                    if let Some(ms) = all.and_then(|waits| waits.into_iter().max()) {
-                        trail.note_wait(ms);
-                    }
-                    self.observer
-                        .quota_refused(&deployment.id, &refused.refusals);
-                }
-                // The store forgot or is gone: the provider's own 429 is the backstop.
-                Ok(HoldReply::Duplicate(_) | HoldReply::RunBudgetConflict { .. }) | Err(_) => {
-                    return Some((Arc::clone(deployment), None));
-                }
-            }
-        }
-        None
-    }
-
-    fn give_back(&self, deployment: &Arc<Deployment>, own_hold: Option<HoldId>) {
-        self.health.not_used(&deployment.id);
-        if let Some(id) = own_hold {
-            self.settler.settle(crate::store::Settlement {
-                limits: Arc::clone(&deployment.limits),
-                id,
-                ending: tollgate_core::hold::Ending::Cancelled,
-                record: None,
-            });
-        }
-    }
-
-    /// Leaves a deployment alone, here at once and on the other replicas by the store.
-    pub(super) fn cool_down(self: &Arc<Self>, deployment: &Arc<Deployment>, ms: u64) {
-        self.health.cool_down(&deployment.id, ms, self.clock.now());
-        if deployment.limits.is_empty() {
-            return;
-        }
-        let (shared, deployment) = (Arc::clone(self), Arc::clone(deployment));
-        self.tasks.spawn(async move {
-            let scope = &deployment.limits.scope;
-            if let Err(error) = shared.store.cool_down(scope, ms).await {
-                tracing::debug!(%error, "a cooldown was not shared");
-            }
-        });
-    }
-
-    /// Lowers a deployment's buckets to what its provider says is left, when that is little.
-    pub(super) fn heed_quota(self: &Arc<Self>, deployment: &Arc<Deployment>, quota: Quota) {
-        let told = [
-            (Unit::Requests, quota.requests),
-            (Unit::Tokens, quota.tokens),
-            (Unit::InputTokens, quota.input_tokens),
-            (Unit::OutputTokens, quota.output_tokens),
-        ];
-        for (unit, remaining) in told {
-            let Some(remaining) = remaining else { continue };
-            let low = |spec: &tollgate_core::limit::BucketSpec| {
-                spec.unit == unit && remaining.saturating_mul(QUOTA_IS_LOW) < spec.capacity
-            };
-            if !deployment.limits.buckets.iter().any(low) {
-                continue;
-            }
-            let (shared, deployment) = (Arc::clone(self), Arc::clone(deployment));
-            self.tasks.spawn(async move {
-                let limits = &deployment.limits;
-                if let Err(error) = shared.store.observe(limits, unit, remaining).await {
-                    tracing::debug!(%error, "a provider's quota was not shared");
-                }
-            });
-        }
-    }
 }
 
 impl Trail<'_> {
-    fn note_wait(&mut self, ms: u64) {
+    pub(super) fn note_wait(&mut self, ms: u64) {
         self.soonest_ms = Some(self.soonest_ms.map_or(ms, |soonest| soonest.min(ms)));
     }
 }
@@ -373,19 +262,5 @@ fn exhausted(hold: &Hold, trail: &Trail<'_>) -> Error {
     let soonest = trail.soonest_ms.unwrap_or(COME_BACK_MS);
     Error::TargetsExhausted {
         retry_after_ms: soonest.max(1),
-    }
-}
-
-/// What an attempt takes from its deployment.
-fn own_hold(id: HoldId, step: &Step) -> HoldRequest {
-    HoldRequest {
-        id,
-        need: step.quote.need(),
-        amount: Money::ZERO,
-        lease_ms: super::LEASE_MS,
-        max_wait_ms: None,
-        floor_permille: 0,
-        run: None,
-        force: false,
     }
 }

@@ -51,9 +51,9 @@ impl Shared {
     pub(crate) async fn plan(&self, team: &Team, call: &Arc<Call>) -> Result<Plan> {
         let catalog = self.catalog.load_full();
         let resolved = resolve(&catalog, team, call)?;
-        let pressed = resolved
-            .pressure()
-            .filter(|pressure| self.gates.of(&team.name).pressure() >= pressure.from_permille);
+        let pressed = resolved.pressure().filter(|pressure| {
+            self.gates.of(&team.limits.scope).pressure() >= pressure.from_permille
+        });
         let mut counts = Vec::new();
         let steps = self.steps(resolved.targets(), call, &mut counts).await;
         let cheaper = match resolved.pressure() {

@@ -160,9 +160,7 @@ impl Desk {
             ids.remove(&settlement.id);
         }
         self.observer.settled(settlement, reply);
-        if let Scope::Team(team) = scope {
-            self.gates.released(team);
-        }
+        self.gates.released(scope);
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Budget> {
     budgets
 }
 
-fn amount(text: &str) -> Result<Money, String> {
+/// Reads an amount of money that a budget may have.
+pub(super) fn amount(text: &str) -> Result<Money, String> {
     let amount: Money = text
         .parse()
         .map_err(|error| format!("{} {error}; an amount is in dollars", shown(text)))?;

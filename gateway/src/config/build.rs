@@ -97,6 +97,7 @@ impl Config {
                 limits: Arc::new(self.limits_of(team, &mut calendars)),
                 pipelines: team.pipelines.clone(),
                 log_bodies: team.log_bodies,
+                share: team.share,
             };
             teams.insert(name.clone(), Arc::new(built));
         }

@@ -12,6 +12,7 @@ use super::{
     telemetry,
     text::{duration_text, permille_text, size_text},
 };
+use crate::tls::Files;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tollgate_core::{
     limit::Limits,
@@ -90,14 +91,33 @@ fn server(server: &server::Server) -> Table {
         ("max_wait", duration(server.max_wait)),
     ]);
     name_secret(&mut table, "key_pepper", server.key_pepper.as_ref());
+    if let Some(Files {
+        cert_file,
+        key_file,
+    }) = &server.tls
+    {
+        let tls = self::table([
+            ("cert_file", text(&cert_file.to_string_lossy())),
+            ("key_file", text(&key_file.to_string_lossy())),
+        ]);
+        table.insert("tls".into(), tls.into());
+    }
     table
 }
 
 fn store(store: &store::Store) -> Table {
-    let on_failure = table([
+    let budgets = store.on_failure.budgets;
+    let mut on_failure = table([
         ("limits", word(&store::LIMITS, store.on_failure.limits)),
-        ("budgets", word(&store::BUDGETS, store.on_failure.budgets)),
+        ("budgets", word(&store::BUDGETS, budgets.word())),
     ]);
+    if let store::BudgetsOnFailure::Grace(grace) = budgets {
+        let grace = table([
+            ("amount", text(&grace.amount.to_string())),
+            ("lasts", duration(grace.lasts)),
+        ]);
+        on_failure.insert("grace".into(), grace.into());
+    }
     let mut table = table([
         ("on_failure", on_failure.into()),
         ("expected_replicas", number(store.expected_replicas.get())),
@@ -108,9 +128,16 @@ fn store(store: &store::Store) -> Table {
         }
         store::Kind::Redis(redis) => {
             table.insert("kind".into(), text("redis"));
+            let topology = word(&store::TOPOLOGIES, redis.topology.word());
+            table.insert("topology".into(), topology);
             let timeout = duration(redis.command_timeout);
             table.insert("command_timeout".into(), timeout);
+            table.insert("drain".into(), redis.drain.into());
             name_secret(&mut table, "url", Some(&redis.url));
+            if let store::Topology::Sentinel { master, master_url } = &redis.topology {
+                table.insert("master".into(), text(master));
+                name_secret(&mut table, "master_url", master_url.as_ref());
+            }
         }
     }
     table
@@ -248,6 +275,7 @@ fn team(team: &Team) -> Table {
         ("budgets", budgets.into()),
         ("pipelines", texts(&team.pipelines)),
         ("log_bodies", word(&team::BODIES, team.log_bodies)),
+        ("share", i64::from(team.share).into()),
     ]);
     if let Some(models) = &team.models {
         table.insert("models".into(), texts(models));

@@ -1,10 +1,16 @@
 //! `[store]`: where balances are kept, and what happens without it.
 
-use super::{
-    reader::Reader,
-    secret::{self, Secret, Wanted},
-};
+mod redis;
+
+use super::{budget, reader::Reader};
+pub(super) use redis::TOPOLOGIES;
+pub use redis::{Redis, Topology};
 use std::{num::NonZeroU32, time::Duration};
+use tollgate_core::Money;
+
+/// How long calls may be admitted on a grace: it is no way to live without a store.
+const SHORTEST_GRACE: Duration = Duration::from_secs(1);
+const LONGEST_GRACE: Duration = Duration::from_hours(1);
 
 /// Where balances are kept, and what happens without it.
 #[derive(Clone, Debug)]
@@ -23,16 +29,7 @@ pub enum Kind {
     /// In this process, rebuilt from the ledger at start.
     Memory,
     /// In Redis, shared by replicas.
-    Redis(RedisStore),
-}
-
-/// How Redis is reached.
-#[derive(Clone, Debug)]
-pub struct RedisStore {
-    /// `redis://` or `rediss://`; may hold a password.
-    pub url: Secret,
-    /// How long one command may take.
-    pub command_timeout: Duration,
+    Redis(Redis),
 }
 
 /// What happens while the store can't be reached.
@@ -60,8 +57,19 @@ pub enum LimitsOnFailure {
 pub enum BudgetsOnFailure {
     /// Calls are refused: a budget that can't be looked at is not spent.
     Deny,
+    /// Calls are admitted up to an amount, for a while.
+    Grace(Grace),
     /// They are not enforced.
     Open,
+}
+
+/// How much may be spent without the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grace {
+    /// The most that all replicas may spend per budget and window.
+    pub amount: Money,
+    /// For how long after the store was lost.
+    pub lasts: Duration,
 }
 
 /// The words for [`LimitsOnFailure`].
@@ -71,10 +79,29 @@ pub(super) const LIMITS: [(&str, LimitsOnFailure); 3] = [
     ("deny", LimitsOnFailure::Deny),
 ];
 
+/// What stands for hard budgets in the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum BudgetsWord {
+    Deny,
+    Grace,
+    Open,
+}
+
+impl BudgetsOnFailure {
+    pub(super) const fn word(self) -> BudgetsWord {
+        match self {
+            Self::Deny => BudgetsWord::Deny,
+            Self::Grace(_) => BudgetsWord::Grace,
+            Self::Open => BudgetsWord::Open,
+        }
+    }
+}
+
 /// The words for [`BudgetsOnFailure`].
-pub(super) const BUDGETS: [(&str, BudgetsOnFailure); 2] = [
-    ("deny", BudgetsOnFailure::Deny),
-    ("open", BudgetsOnFailure::Open),
+pub(super) const BUDGETS: [(&str, BudgetsWord); 3] = [
+    ("deny", BudgetsWord::Deny),
+    ("grace", BudgetsWord::Grace),
+    ("open", BudgetsWord::Open),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,64 +110,61 @@ enum Word {
     Redis,
 }
 
-/// `None` if there is a problem with Redis.
+/// `None` if there is a problem with Redis, or with what happens without it.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Store> {
     let word = reader.word("kind", &[("memory", Word::Memory), ("redis", Word::Redis)]);
     let kind = match word {
-        Some(Word::Redis) => redis(reader).map(Kind::Redis),
+        Some(Word::Redis) => redis::read(reader).map(Kind::Redis),
         Some(Word::Memory) | None => {
-            for key in ["url_env", "url_file", "command_timeout"] {
-                reader.refuse(
-                    key,
-                    "belongs to kind = \"redis\"; remove it or change the kind",
-                );
-            }
-            reader.refuse("url", "belongs to kind = \"redis\", as url_env or url_file");
+            redis::refuse(reader);
             Some(Kind::Memory)
         }
     };
-    let on_failure = reader.table("on_failure", |reader| OnFailure {
-        limits: reader
-            .word("limits", &LIMITS)
-            .unwrap_or(LimitsOnFailure::LocalFraction),
-        budgets: reader
-            .word("budgets", &BUDGETS)
-            .unwrap_or(BudgetsOnFailure::Deny),
-    });
+    let on_failure = reader.table("on_failure", on_failure);
     let expected_replicas = reader
         .number("expected_replicas", 1..=10_000)
         .and_then(|replicas| NonZeroU32::new(u32::try_from(replicas).ok()?))
         .unwrap_or(NonZeroU32::MIN);
     Some(Store {
         kind: kind?,
-        on_failure,
+        on_failure: on_failure?,
         expected_replicas,
     })
 }
 
-fn redis(reader: &mut Reader<'_>) -> Option<RedisStore> {
-    let command_timeout = reader
-        .duration(
-            "command_timeout",
-            Duration::from_millis(1)..=Duration::from_secs(10),
-        )
-        .unwrap_or(Duration::from_millis(50));
-    let wanted = Wanted {
-        stem: "url",
-        default_variable: None,
+fn on_failure(reader: &mut Reader<'_>) -> Option<OnFailure> {
+    let limits = reader.word("limits", &LIMITS);
+    let word = reader.word("budgets", &BUDGETS);
+    let budgets = match word.unwrap_or(BudgetsWord::Deny) {
+        BudgetsWord::Grace => {
+            reader.require("grace", "{ amount = \"1.00\", lasts = \"2m\" }");
+            let grace = reader.optional_table("grace", grace);
+            grace.map(BudgetsOnFailure::Grace)
+        }
+        other => {
+            reader.refuse(
+                "grace",
+                "belongs to budgets = \"grace\"; remove it or change that",
+            );
+            Some(match other {
+                BudgetsWord::Open => BudgetsOnFailure::Open,
+                BudgetsWord::Deny | BudgetsWord::Grace => BudgetsOnFailure::Deny,
+            })
+        }
     };
-    let url = secret::read(reader, wanted, |url| {
-        let known = url.starts_with("redis://") || url.starts_with("rediss://");
-        known
-            .then_some(())
-            .ok_or_else(|| "does not hold a redis:// or rediss:// URL".to_owned())
-    });
-    if !reader.has("url_file") {
-        reader.require("url_env", "\"REDIS_URL\"");
-    }
-    let (url, ()) = url?;
-    Some(RedisStore {
-        url,
-        command_timeout,
+    Some(OnFailure {
+        limits: limits.unwrap_or(LimitsOnFailure::LocalFraction),
+        budgets: budgets?,
+    })
+}
+
+fn grace(reader: &mut Reader<'_>) -> Option<Grace> {
+    let amount = reader.text("amount", budget::amount);
+    reader.require("amount", "\"1.00\"");
+    let lasts = reader.duration("lasts", SHORTEST_GRACE..=LONGEST_GRACE);
+    reader.require("lasts", "\"2m\"");
+    Some(Grace {
+        amount: amount?,
+        lasts: lasts?,
     })
 }

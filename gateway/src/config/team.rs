@@ -32,7 +32,12 @@ pub struct Team {
     pub pipelines: BTreeSet<Arc<str>>,
     /// What of its calls goes to the interaction log.
     pub log_bodies: Bodies,
+    /// Its turns, of all teams' turns, where teams wait for a provider's quota.
+    pub share: u32,
 }
+
+/// The most turns of one team. With more, others would wait for seconds.
+const MOST_SHARE: u64 = 100;
 
 /// An API key, as far as the gateway knows it.
 #[derive(Clone, Debug)]
@@ -92,6 +97,10 @@ pub(super) fn read(
         budgets: budget::read(reader),
         pipelines: pipelines.unwrap_or_default(),
         log_bodies: reader.word("log_bodies", &BODIES).unwrap_or_default(),
+        share: reader
+            .number("share", 1..=MOST_SHARE)
+            .and_then(|share| u32::try_from(share).ok())
+            .unwrap_or(1),
     })
 }
 

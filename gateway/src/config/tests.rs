@@ -1,3 +1,5 @@
+mod redis;
+
 use super::*;
 use crate::{catalog::Bodies, provider::Provider};
 use proptest::prelude::*;

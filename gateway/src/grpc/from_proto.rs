@@ -1,7 +1,7 @@
 //! Requests from protobuf: everything that is wrong with one is found here, all at once.
 
 use crate::{
-    call::{Attribution, Call, Complexity, Message, Role, Sampling, Schema, Target},
+    call::{Attribution, Call, Complexity, Message, Priority, Role, Sampling, Schema, Target},
     error::{Error, Result, Violation},
 };
 use serde_json::value::RawValue;
@@ -61,6 +61,7 @@ pub(super) fn call(spec: Option<v1::CompletionSpec>) -> Result<Call> {
         idempotency_key: idempotency_key(spec.idempotency_key, &mut problems),
         attribution,
         run_budget,
+        priority: priority(spec.priority, &mut problems),
     };
     if problems.0.is_empty() {
         Ok(call)
@@ -81,10 +82,17 @@ fn unserved(spec: &v1::CompletionSpec, problems: &mut Problems) {
         Ok(v1::CachePolicy::Use) => problems.unserved("spec.cache_policy"),
         Err(_) => problems.add("spec.cache_policy", "is no known policy"),
     }
-    match v1::Priority::try_from(spec.priority) {
-        Ok(v1::Priority::Unspecified | v1::Priority::Interactive) => {}
-        Ok(v1::Priority::Critical | v1::Priority::Batch) => problems.unserved("spec.priority"),
-        Err(_) => problems.add("spec.priority", "is no known priority"),
+}
+
+fn priority(priority: i32, problems: &mut Problems) -> Priority {
+    match v1::Priority::try_from(priority) {
+        Ok(v1::Priority::Critical) => Priority::Critical,
+        Ok(v1::Priority::Unspecified | v1::Priority::Interactive) => Priority::Interactive,
+        Ok(v1::Priority::Batch) => Priority::Batch,
+        Err(_) => {
+            problems.add("spec.priority", "is no known priority");
+            Priority::default()
+        }
     }
 }
 

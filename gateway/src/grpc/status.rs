@@ -303,9 +303,12 @@ const fn retry_ms(error: &Error) -> Option<u64> {
 }
 
 /// Tells clients with a gRPC retry policy when to come back, or not to.
+///
+/// A time goes with UNAVAILABLE alone: grpc-java takes it as an order to retry, whatever codes its
+/// policy names, and waits with it until the deadline, so that its caller never sees our details.
 fn push_back(status: &mut Status, retry_ms: Option<u64>) {
     let told = match (status.code(), retry_ms) {
-        (_, Some(ms)) => i64::try_from(ms).unwrap_or(i64::MAX),
+        (Code::Unavailable, Some(ms)) => i64::try_from(ms).unwrap_or(i64::MAX),
         (Code::ResourceExhausted | Code::InvalidArgument, None) => -1,
         _ => return,
     };

@@ -24,6 +24,7 @@ fn call(text: &str) -> Call {
         attribution: Attribution::default(),
         idempotency_key: None,
         run_budget: None,
+        priority: crate::call::Priority::default(),
     }
 }
 

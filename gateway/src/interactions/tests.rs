@@ -37,6 +37,7 @@ fn interaction(bodies: Bodies) -> Interaction {
             attribution: Attribution::default(),
             idempotency_key: None,
             run_budget: None,
+            priority: crate::call::Priority::default(),
         }),
         outcome: "ok",
         attempts: Vec::new(),

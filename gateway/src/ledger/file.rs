@@ -1,7 +1,7 @@
 //! A ledger in a directory.
 
 use super::{
-    Entry, Fold, Journal, LedgerError, Restored,
+    Entry, Fold, Journal, LedgerError, Place, Restored,
     disk::{self, Disk, Machine},
     lock::DirLock,
     replay::{Replayed, replay},
@@ -199,6 +199,17 @@ impl Journal for Ledger {
         let mut writer = self.shared.writer();
         writer.queue(entry);
         self.shared.wake(&mut writer);
+    }
+
+    fn enter(&self, entry: &Entry) -> io::Result<Place> {
+        self.shared.writer().enter(entry)
+    }
+
+    fn write_out(&self, place: Place) -> io::Result<()> {
+        let mut writer = self.shared.writer();
+        let written = writer.write_out(place);
+        self.shared.wake(&mut writer);
+        written
     }
 }
 

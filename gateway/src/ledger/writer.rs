@@ -1,6 +1,6 @@
 //! The state under the ledger's lock: what is buffered, and the segment that it goes to.
 
-use super::{Entry, disk::Segment};
+use super::{Entry, Place, disk::Segment};
 use std::{
     collections::VecDeque,
     io::{self, Error},
@@ -34,6 +34,8 @@ pub(super) struct Writer {
     pending: VecDeque<Entry>,
     /// How many of them, at the end, are in the buffer only.
     buffered: usize,
+    /// How many entries were added, in all.
+    added: u64,
     pub(super) unsynced: bool,
     /// The system could not make lines durable and may have forgotten them: write nothing more
     /// here, until a checkpoint that has them is durable.
@@ -55,6 +57,7 @@ impl Writer {
             buffer: Vec::with_capacity(USUAL_BUFFER_BYTES),
             pending: VecDeque::new(),
             buffered: 0,
+            added: 0,
             unsynced: true,
             suspect: false,
             failing: false,
@@ -67,12 +70,7 @@ impl Writer {
 
     /// Writes an entry and all that was queued before, or not this entry.
     pub(super) fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        if self.closed {
-            return Err(Error::other("the ledger is closed"));
-        }
-        if self.pending.len() >= MOST_PENDING {
-            return Err(Error::other("the ledger's balances are too far behind"));
-        }
+        self.may_write()?;
         let mark = self.buffer.len();
         self.add(entry);
         let drained = self.drain();
@@ -80,8 +78,43 @@ impl Writer {
             self.buffer.truncate(mark);
             self.pending.pop_back();
             self.buffered -= 1;
+            self.added -= 1;
         }
         drained
+    }
+
+    /// Queues an entry that is written before anything else happens.
+    pub(super) fn enter(&mut self, entry: &Entry) -> io::Result<Place> {
+        self.may_write()?;
+        if self.failing {
+            // Else every call that is refused meanwhile would leave a line.
+            return Err(Error::other("the ledger can't be written"));
+        }
+        self.add(entry);
+        Ok(Place(self.added))
+    }
+
+    /// Writes what is buffered up to that place.
+    pub(super) fn write_out(&mut self, place: Place) -> io::Result<()> {
+        if place <= self.written_out() {
+            return Ok(());
+        }
+        self.drain()
+    }
+
+    /// The last entry that is written.
+    pub(super) fn written_out(&self) -> Place {
+        Place(self.added - u64::try_from(self.buffered).expect("fits"))
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        if self.closed {
+            return Err(Error::other("the ledger is closed"));
+        }
+        if self.pending.len() >= MOST_PENDING {
+            return Err(Error::other("the ledger's balances are too far behind"));
+        }
+        Ok(())
     }
 
     pub(super) fn queue(&mut self, entry: &Entry) {
@@ -202,6 +235,7 @@ impl Writer {
         self.buffer.push(b'\n');
         self.pending.push_back(entry.clone());
         self.buffered += 1;
+        self.added += 1;
     }
 
     /// One log line per change, not per call.

@@ -1,7 +1,7 @@
 //! What operators are told of the store: each change once.
 
 use std::{sync::Arc, time::Duration};
-use tollgate_core::{HoldId, limit::Scope};
+use tollgate_core::{HoldId, Money, limit::Scope};
 
 /// Something that happened to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,18 @@ pub enum StoreEvent {
         /// Why.
         why: String,
     },
+    /// Draining works again, here or on another replica.
+    DrainRecovered,
+    /// The store and the ledger were compared.
+    Compared {
+        /// The largest difference of one counter's spend.
+        drift: Money,
+    },
+    /// The ledger of the drain could not be used. Told at every try.
+    LedgerFailed {
+        /// Why.
+        why: String,
+    },
 }
 
 /// Is told what happens to the store.
@@ -81,32 +93,4 @@ pub trait StoreObserver: Send + Sync {
 
     /// A call was decided without the shared store: `held`, `refused` or `unavailable`.
     fn decided_locally(&self, _scope: &Scope, _decision: &'static str) {}
-}
-
-/// Writes one log line for each change.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogEvents;
-
-impl StoreObserver for LogEvents {
-    fn happened(&self, event: &StoreEvent) {
-        match event {
-            StoreEvent::Down { why } => tracing::warn!(why, "redis_down"),
-            StoreEvent::Up { after } => tracing::info!(after_ms = after.as_millis(), "redis_up"),
-            StoreEvent::Reasserted {
-                holds,
-                endings,
-                failed,
-            } => tracing::warn!(holds, endings, failed, "redis_reasserted"),
-            StoreEvent::Unseeded { team } => tracing::warn!(%team, "balances_lost"),
-            StoreEvent::Seeded { team } => tracing::warn!(%team, "balances_rebuilt"),
-            StoreEvent::EndingsWaiting { waiting } => tracing::debug!(waiting, "endings_waiting"),
-            StoreEvent::EndingLost { id, why } => tracing::error!(hold = %id, why, "ending_lost"),
-            StoreEvent::Degraded { scope } => tracing::warn!(%scope, "degraded_on"),
-            StoreEvent::Restored { scope, after } => {
-                tracing::info!(%scope, after_ms = after.as_millis(), "degraded_off");
-            }
-            StoreEvent::Draining { now } => tracing::info!(now, "draining"),
-            StoreEvent::DrainFailed { why } => tracing::warn!(why, "drain_failed"),
-        }
-    }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::Clock,
     error::StoreError,
-    ledger::{Entry, Journal},
+    ledger::{Entry, Journal, Place},
 };
 use futures_util::future::FutureExt as _;
 use replay::{Replay, Replays};
@@ -117,6 +117,14 @@ impl Journal for NoJournal {
     }
 
     fn queue(&self, _: &Entry) {}
+
+    fn enter(&self, _: &Entry) -> io::Result<Place> {
+        Ok(Place(0))
+    }
+
+    fn write_out(&self, _: Place) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Failover {
@@ -141,6 +149,18 @@ impl Failover {
         let stop = CancellationToken::new();
         tasks.spawn(replay::repeat(Arc::downgrade(&shared), stop.clone()));
         Arc::new(Self { shared, stop })
+    }
+
+    /// Tells the shared store of the charges that wait, until `deadline`. Returns how many still
+    /// wait.
+    pub async fn flush(&self, deadline: Instant) -> usize {
+        let all = async {
+            while self.shared.repeat_all().await.is_err() {
+                tokio::time::sleep(replay::PAUSE).await;
+            }
+        };
+        let _ = tokio::time::timeout_at(deadline, all).await;
+        self.replays_waiting()
     }
 
     /// How many charges wait to be told to the shared store.

@@ -7,11 +7,12 @@ use super::{Reply, Settlement, Store, Swept, UsageRow};
 use crate::{
     clock::{Clock, utc},
     error::StoreError,
-    ledger::{CallRecord, CounterRef, Entry, Journal, Kind, usage_of},
+    ledger::{CallRecord, CounterRef, Entry, Journal, Kind, Place, usage_of},
 };
 use futures_util::future::{self, FutureExt as _};
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 use tollgate_core::{
@@ -91,14 +92,20 @@ impl MemoryStore {
         Arc::clone(accounts.entry(scope.clone()).or_default())
     }
 
-    fn hold_now(&self, limits: &Limits, request: &HoldRequest) -> Result<HoldReply, StoreError> {
+    /// Decides. The hold of a team is not to be used before its line is written out.
+    fn hold_now(
+        &self,
+        limits: &Limits,
+        request: &HoldRequest,
+    ) -> Result<(HoldReply, Option<Place>), StoreError> {
         let books = self.books(&limits.scope);
         let mut books = lock(&books);
         let now = self.clock.now();
         let reply = books.account.hold(limits, request, now);
         let Scope::Team(team) = &limits.scope else {
-            return Ok(reply);
+            return Ok((reply, None));
         };
+        let mut place = None;
         match &reply {
             HoldReply::Held(_) => {
                 let counters = books.account.counters_held_by(request.id);
@@ -107,22 +114,17 @@ impl MemoryStore {
                     held_nano_usd: request.amount.nanos(),
                     ..blank(Kind::Held, team, request.id, now)
                 };
-                if let Err(error) = self.journal.write(&entry) {
+                let entered = self.journal.enter(&entry);
+                place = Some(entered.map_err(|error| {
                     let ending = Ending::Cancelled;
                     books.account.end(limits, request.id, ending, now, MEMORY);
-                    // Should the line be written after all, this one takes it back.
-                    self.journal.queue(&Entry {
-                        kind: Kind::Cancelled,
-                        ..entry
-                    });
-                    let detail = format!("the ledger can't be written: {error}");
-                    return Err(StoreError { detail });
-                }
+                    unwritten(&error)
+                })?);
             }
             HoldReply::Refused(refused) => self.note_crossings(team, &refused.crossings, now),
             HoldReply::Duplicate(_) | HoldReply::RunBudgetConflict { .. } => {}
         }
-        Ok(reply)
+        Ok((reply, place))
     }
 
     fn extend_now(&self, limits: &Limits, id: HoldId, extra: Money) -> Result<bool, StoreError> {
@@ -145,8 +147,7 @@ impl MemoryStore {
         // Before the attempt that it is for is dispatched, as with the hold itself.
         if let Err(error) = self.journal.write(&entry) {
             books.account.take_back(id, extra);
-            let detail = format!("the ledger can't be written: {error}");
-            return Err(StoreError { detail });
+            return Err(unwritten(&error));
         }
         Ok(true)
     }
@@ -232,6 +233,11 @@ impl MemoryStore {
     }
 }
 
+fn unwritten(error: &io::Error) -> StoreError {
+    let detail = format!("the ledger can't be written: {error}");
+    StoreError { detail }
+}
+
 fn blank(kind: Kind, team: &Arc<str>, id: HoldId, now: Timestamp) -> Entry {
     Entry {
         at_ms: now.millis(),
@@ -270,7 +276,27 @@ fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
 
 impl Store for MemoryStore {
     fn hold<'a>(&'a self, limits: &'a Arc<Limits>, request: HoldRequest) -> Reply<'a, HoldReply> {
-        future::ready(self.hold_now(limits, &request)).boxed()
+        async move {
+            let (reply, place) = self.hold_now(limits, &request)?;
+            let Some(place) = place else {
+                return Ok(reply);
+            };
+            // Whoever else is about to hold does so now, and then one write is for all. A caller
+            // that hangs up here leaves a hold that its guard cancels.
+            tokio::task::yield_now().await;
+            self.journal.write_out(place).map_err(|error| {
+                // Should its line be written after all, the line of this one takes it back.
+                self.settle_now(&Settlement {
+                    limits: Arc::clone(limits),
+                    id: request.id,
+                    ending: Ending::Cancelled,
+                    record: None,
+                });
+                unwritten(&error)
+            })?;
+            Ok(reply)
+        }
+        .boxed()
     }
 
     fn probe<'a>(

@@ -39,13 +39,13 @@ use keys::Keys;
 use link::Link;
 use roll::{Granted, Roll};
 use script::Scripts;
-pub use settings::{Settings, Topology};
+pub use settings::{Settings, Topology, check_url};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate_core::{
     HoldId, Money, Timestamp,

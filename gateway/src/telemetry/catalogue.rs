@@ -2,8 +2,8 @@
 //! are made from it, and a test compares what is scraped with it.
 
 use super::labels::{
-    Auth, BreakerState, Class, Closed, Component, Decision, Delivery, Folded, GrpcCode, HoldEnding,
-    Limiter, Outcome, Period, Shed, Signal, StoreCommand, TokenClass,
+    Alone, Auth, BreakerState, Class, Closed, Component, Decision, Delivery, Folded, GrpcCode,
+    HoldEnding, Limiter, Outcome, Period, Shed, Signal, StoreCommand, TokenClass,
 };
 use crate::{complete::AttemptOutcome, provider::FailureKind};
 use std::fmt::Write as _;
@@ -145,6 +145,7 @@ const BREAKER: Label = closed::<BreakerState>("to");
 const TOKEN_CLASS: Label = closed::<TokenClass>("class");
 const ENDING: Label = closed::<HoldEnding>("ending");
 const COMMAND: Label = closed::<StoreCommand>("command");
+const ALONE: Label = closed::<Alone>("decision");
 const COMPONENT: Label = closed::<Component>("component");
 const AUTH: Label = closed::<Auth>("result");
 const DELIVERY: Label = closed::<Delivery>("result");
@@ -358,7 +359,8 @@ catalogue! {
     }
     "Ledger" {
         LEDGER_UP = gauge(
-            "tollgate_ledger_up", "0 or 1", "0 while the ledger can't be written: nothing is admitted.",
+            "tollgate_ledger_up", "0 or 1",
+            "0 while the ledger can't be written. With the store in memory nothing is admitted then.",
         );
         LEDGER_ERRORS = counter(
             "tollgate_ledger_write_errors_total", "errors", "Times that writing began to fail.",
@@ -368,6 +370,10 @@ catalogue! {
         ).zero();
         LEDGER_BUFFERED = gauge(
             "tollgate_ledger_buffered_bytes", "bytes", "What waits to be written.",
+        );
+        LEDGER_WRITER = gauge(
+            "tollgate_ledger_writer", "0 or 1",
+            "1 while this replica writes the ledger. The sum over all replicas should be 1.",
         );
         LEDGER_DRIFT = gauge(
             "tollgate_ledger_drift_nano_usd", "nano-dollars",
@@ -385,6 +391,10 @@ catalogue! {
         DEGRADED = gauge(
             "tollgate_degraded_mode", "0 or 1", "1 while this runs without the store.",
         ).of(&[COMPONENT]).zero();
+        DEGRADED_DECISIONS = counter(
+            "tollgate_degraded_decisions_total", "decisions",
+            "Holds, of calls and of attempts, that were decided without the store.",
+        ).of(&[ALONE]).zero();
     }
     "Access and alerts" {
         AUTHENTICATED = counter(

@@ -306,6 +306,18 @@ closed! {
 }
 
 closed! {
+    /// What was decided without the store.
+    pub(super) Alone {
+        /// The call was admitted.
+        Held = "held",
+        /// This replica's part of the limits refused it.
+        Refused = "refused",
+        /// What happens without the store does not admit it.
+        Unavailable = "unavailable",
+    }
+}
+
+closed! {
     /// What the store is asked for.
     pub StoreCommand {
         /// Taking a hold.
@@ -326,6 +338,8 @@ closed! {
         Balances = "balances",
         /// Reading usage.
         Usage = "usage",
+        /// Moving the outbox to the ledger, and rebuilding from it.
+        Drain = "drain",
         /// Looking whether it is there.
         Ping = "ping",
     }

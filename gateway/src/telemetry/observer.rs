@@ -4,6 +4,7 @@
 mod call;
 mod gateway;
 mod money;
+mod store;
 
 pub(crate) use call::CallObservation;
 pub use gateway::{Lengths, RpcObservation};

@@ -1,16 +1,20 @@
 //! The configuration of a gateway under test, as the text that an operator would write.
 
 use super::Credentials;
-use std::{fmt::Write as _, path::Path};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 /// A configuration in the making.
 ///
-/// Starts with three models at the simulator, priced as the mission names them: `gpt-4`,
+/// Starts with three models at the simulator: `gpt-4`,
 /// `gpt-3.5-turbo`, and a free `local`; and the routes `strong` (gpt-4, then gpt-3.5-turbo, then
 /// local) and `cheap` (gpt-3.5-turbo, then local).
 #[derive(Clone, Debug)]
 pub struct Settings {
     server: String,
+    ledger: PathBuf,
     sections: String,
     teams: String,
     routes: String,
@@ -22,13 +26,9 @@ impl Settings {
     /// interactions under `dir`.
     #[must_use]
     pub fn new(simulator: &str, dir: &Path) -> Self {
-        let (ledger, interactions) = (dir.join("ledger"), dir.join("interactions"));
+        let interactions = dir.join("interactions");
         let sections = format!(
             r#"
-[ledger]
-dir = "{}"
-fsync_interval = "10ms"
-
 [interactions]
 dir = "{}"
 
@@ -56,11 +56,11 @@ moderate = "cheap"
 complex = "strong"
 critical = "strong"
 "#,
-            ledger.display(),
             interactions.display()
         );
         Self {
             server: SERVER.to_owned(),
+            ledger: dir.join("ledger"),
             sections,
             teams: String::new(),
             routes: ROUTES.to_owned(),
@@ -76,6 +76,13 @@ critical = "strong"
         let mut server: String = kept.map(|old| format!("{old}\n")).collect();
         writeln!(server, "{line}").expect("a string takes all");
         self.server = server;
+        self
+    }
+
+    /// Keeps the ledger in this directory.
+    #[must_use]
+    pub fn ledger(mut self, dir: &Path) -> Self {
+        self.ledger = dir.to_owned();
         self
     }
 
@@ -120,8 +127,13 @@ pipelines = ["content-analysis"]
     /// The text of the file.
     #[must_use]
     pub fn text(&self) -> String {
+        let ledger = format!(
+            "[ledger]\ndir = \"{}\"\nfsync_interval = \"10ms\"\n",
+            self.ledger.display()
+        );
         [
             &self.server,
+            &ledger,
             &self.sections,
             &self.models,
             &self.routes,

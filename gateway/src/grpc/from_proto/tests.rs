@@ -79,7 +79,6 @@ fn what_is_not_served_yet_is_named() {
     let mut unserved = spec();
     unserved.tool_choice = Some(v1::ToolChoice::default());
     unserved.cache_policy = v1::CachePolicy::Use.into();
-    unserved.priority = v1::Priority::Batch.into();
     unserved.messages[0].parts.push(v1::Part {
         content: Some(v1::part::Content::Image(v1::Image::default())),
     });
@@ -90,7 +89,6 @@ fn what_is_not_served_yet_is_named() {
         [
             "spec.cache_policy",
             "spec.messages[0].parts[1].image",
-            "spec.priority",
             "spec.tool_choice",
         ]
     );

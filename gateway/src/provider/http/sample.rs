@@ -38,6 +38,7 @@ pub(in crate::provider) fn small_call() -> Call {
         attribution: Attribution::default(),
         idempotency_key: None,
         run_budget: None,
+        priority: crate::call::Priority::default(),
     }
 }
 

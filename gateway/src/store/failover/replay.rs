@@ -10,7 +10,8 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tollgate_core::{
     Money,
-    hold::{Ending, HoldRequest},
+    account::{HoldReply, SettleReply},
+    hold::{Ending, HoldRequest, State},
     limit::Scope,
 };
 
@@ -18,15 +19,17 @@ use tollgate_core::{
 const MOST_WAITING: usize = 200_000;
 
 /// The pause between tries.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
-/// The attempt whose id a replay has. The shared store may have a tombstone under the call's own
-/// id, because the try that failed was cancelled.
+/// The attempt whose id a replay has first. The shared store may have a tombstone under the call's
+/// own id, because the try that failed was cancelled. So may a replay that was not answered in
+/// time: then it has the next lower number.
 const REPLAYED: u8 = 255;
 
 /// A hold and its ending, to be repeated in the shared store.
 #[derive(Clone, Debug)]
 pub(super) struct Replay {
+    number: u8,
     request: HoldRequest,
     settlement: Settlement,
 }
@@ -36,6 +39,7 @@ impl Replay {
     pub(super) fn new(granted: Granted, settlement: &Settlement) -> Self {
         let id = granted.request.id.attempt(REPLAYED);
         Self {
+            number: REPLAYED,
             request: HoldRequest {
                 id,
                 force: true,
@@ -64,6 +68,14 @@ impl Replay {
         Self::new(granted, &settlement)
     }
 
+    /// The same under another id.
+    fn renumber(&mut self) {
+        self.number = self.number.wrapping_sub(1);
+        let id = self.request.id.attempt(self.number);
+        self.request.id = id;
+        self.settlement.id = id;
+    }
+
     /// Whether the shared store has anything to learn from it.
     fn counts(&self) -> bool {
         let charged = match self.settlement.ending {
@@ -78,7 +90,11 @@ impl Replay {
 
 /// Charges that wait.
 #[derive(Debug, Default)]
-pub(super) struct Replays(Mutex<VecDeque<Replay>>);
+pub(super) struct Replays {
+    waiting: Mutex<VecDeque<Replay>>,
+    /// Held while they are told, so that nobody finds one gone that is still under way.
+    telling: tokio::sync::Mutex<()>,
+}
 
 impl Replays {
     pub(super) fn push(&self, replay: Replay) {
@@ -100,8 +116,21 @@ impl Replays {
         self.all().len()
     }
 
+    fn first(&self) -> Option<Replay> {
+        self.all().front().cloned()
+    }
+
+    /// Changes the first one or takes it out, unless it was given up meanwhile.
+    fn with_first(&self, told: &Replay, change: impl FnOnce(&mut VecDeque<Replay>)) {
+        let mut all = self.all();
+        let is_first = |first: &Replay| first.request.id == told.request.id;
+        if all.front().is_some_and(is_first) {
+            change(&mut all);
+        }
+    }
+
     fn all(&self) -> MutexGuard<'_, VecDeque<Replay>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,25 +144,44 @@ pub(super) async fn repeat(shared: Weak<Shared>, stop: CancellationToken) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        while let Some(next) = { shared.replays.all().pop_front() } {
-            if shared.repeat_one(&next).await.is_err() {
-                shared.replays.all().push_front(next);
-                break;
-            }
-        }
+        // What failed waits for the next time.
+        let _ = shared.repeat_all().await;
     }
 }
 
 impl Shared {
-    async fn repeat_one(&self, replay: &Replay) -> Result<(), StoreError> {
+    /// Tells the shared store of the charges that wait, one by one, up to the first that fails.
+    pub(super) async fn repeat_all(&self) -> Result<(), StoreError> {
+        let _only = self.replays.telling.lock().await;
+        loop {
+            let Some(next) = self.replays.first() else {
+                return Ok(());
+            };
+            let landed = self.repeat_one(&next).await?;
+            self.replays.with_first(&next, |all| {
+                if landed {
+                    all.pop_front();
+                } else if let Some(first) = all.front_mut() {
+                    first.renumber();
+                }
+            });
+        }
+    }
+
+    /// Whether it has landed. It has not if its hold was cancelled, as is one that was not answered
+    /// in time.
+    async fn repeat_one(&self, replay: &Replay) -> Result<bool, StoreError> {
         let Replay {
             request,
             settlement,
+            ..
         } = replay;
-        self.primary
-            .hold(&settlement.limits, request.clone())
-            .await?;
-        self.primary.settle(settlement.clone()).await?;
-        Ok(())
+        let limits = &settlement.limits;
+        let held = self.primary.hold(limits, request.clone()).await?;
+        if matches!(held, HoldReply::Duplicate(State::Cancelled)) {
+            return Ok(false);
+        }
+        let reply = self.primary.settle(settlement.clone()).await?;
+        Ok(reply != SettleReply::Duplicate(State::Cancelled))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    store::event::LogEvents,
+    telemetry::Observer,
     testing::{ManualClock, VecJournal},
 };
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,7 +121,7 @@ impl Case {
             replicas: NonZeroU32::new(2).expect("not zero"),
         };
         let tasks = TaskTracker::new();
-        let observer = Arc::new(LogEvents);
+        let observer = Arc::new(Observer::default());
         let failover = Failover::new(Arc::clone(&primary) as _, policy, (clock, observer), &tasks);
         Self {
             failover,
@@ -296,4 +296,29 @@ async fn a_deployment_has_no_budget_and_goes_on() {
     case.tasks.close();
     drop(case.failover);
     case.tasks.wait().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_charge_is_told_though_the_first_try_was_cancelled() {
+    let longest = Duration::from_secs(30);
+    let most = Money::from_nanos(400);
+    let case = Case::new(BudgetsWithout::Grace { most, longest });
+    let limits = limits(true);
+    case.lose(true);
+    assert!(is_held(case.hold(&limits, 1, 150).await));
+    // A try that is not answered in time leaves a tombstone behind.
+    for number in [255, 254] {
+        let cancel = Settlement {
+            limits: Arc::clone(&limits),
+            id: id(1).attempt(number),
+            ending: Ending::Cancelled,
+            record: None,
+        };
+        let buried = case.primary.store.settle(cancel).await;
+        buried.expect("it is in memory");
+    }
+    case.settle(&limits, 1, 120).await;
+    case.lose(false);
+    case.replayed().await;
+    assert_eq!(case.spent(&limits).await, 120);
 }

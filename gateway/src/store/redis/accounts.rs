@@ -259,14 +259,15 @@ impl Accounts {
         let names = [Keys::of(scope).leases()];
         let packed = packed.finish();
         let answer = self
-            .run("due", &self.scripts.due, &names, &[&packed])
+            .run("sweep", &self.scripts.due, &names, &[&packed])
             .await?;
         reply::due(reply::open(&answer)?)
     }
 
     /// Leaves a deployment alone for a while.
     pub(super) async fn cool_down(&self, scope: &Scope, wait_ms: u64) -> Result<(), Fault> {
-        self.provider(scope, &args::cool_down(wait_ms)).await
+        let packed = args::cool_down(wait_ms);
+        self.provider("cool_down", scope, &packed).await
     }
 
     /// Lowers buckets to what a provider says is left.
@@ -278,13 +279,18 @@ impl Accounts {
     ) -> Result<(), Fault> {
         self.windows(limits)?;
         let packed = args::observe(limits, unit, remaining);
-        self.provider(&limits.scope, &packed).await
+        self.provider("observe", &limits.scope, &packed).await
     }
 
-    async fn provider(&self, scope: &Scope, packed: &[u8]) -> Result<(), Fault> {
+    async fn provider(
+        &self,
+        what: &'static str,
+        scope: &Scope,
+        packed: &[u8],
+    ) -> Result<(), Fault> {
         let names = [Keys::of(scope).account()];
         let answer = self
-            .run("provider", &self.scripts.provider, &names, &[packed])
+            .run(what, &self.scripts.provider, &names, &[packed])
             .await?;
         reply::open(&answer)?;
         Ok(())

@@ -104,6 +104,7 @@ impl Shared {
             settlement,
             first: Instant::now(),
             granted: None,
+            told: None,
         });
     }
 
@@ -112,7 +113,7 @@ impl Shared {
         self.lost().insert(scope.clone());
         let mut ask = redis::cmd("SADD");
         ask.arg(keys::UNSEEDED).arg(&**scope.name());
-        let asked = self.accounts.wire.send("unseeded", &ask).await;
+        let asked = self.accounts.wire.send("drain", &ask).await;
         if matches!(asked, Ok(redis::Value::Int(1))) {
             let team = Arc::clone(scope.name());
             self.observer.happened(&StoreEvent::Unseeded { team });
@@ -125,6 +126,7 @@ impl Shared {
             settlement,
             first,
             granted,
+            ..
         } = waiting;
         let remembered = Duration::from_millis(self.accounts.memory.ended_ms);
         let granted = granted.as_ref().filter(|_| first.elapsed() < remembered);
@@ -164,19 +166,26 @@ impl Shared {
         end().await
     }
 
+    /// Ends a hold. An ending that fails is repeated until it lands, and only then answered.
     pub(super) async fn settle(&self, settlement: Settlement) -> Result<SettleReply, Fault> {
         let waiting = Waiting {
             granted: self.roll.find(settlement.id),
             settlement,
             first: Instant::now(),
+            told: None,
         };
-        let reply = self.end(&waiting).await;
-        if let Err(fault) = &reply
-            && fault.is_passing()
-        {
-            self.end_later(waiting);
+        match self.end(&waiting).await {
+            Err(fault) if fault.is_passing() => {
+                let (tell, told) = oneshot::channel();
+                self.end_later(Waiting {
+                    told: Some(tell),
+                    ..waiting
+                });
+                // Nobody tells of one that was given up.
+                told.await.map_err(|_| fault)
+            }
+            other => other,
         }
-        reply
     }
 
     pub(super) async fn renew(

@@ -4,7 +4,9 @@
 //! they are safe on disk; after a crash they are read again, and the ledger counts each once.
 
 mod archive;
+mod compare;
 mod outbox;
+mod role;
 
 use super::{
     checks::ConnectError,
@@ -26,7 +28,11 @@ pub use archive::{Archive, LedgerArchive};
 use redis::Value;
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -58,16 +64,27 @@ pub struct Drain {
     clock: Arc<dyn Clock>,
     memory: Memory,
     owner: String,
+    /// Whether Redis was found to know another ledger.
+    refused: AtomicBool,
 }
 
 /// What is known while the role is ours.
 struct Tenure {
     term: i64,
     kept: Instant,
+    /// When Redis and the ledger were compared last.
+    compared: Option<Instant>,
     /// Where reading goes on, by team. Claimed when first read.
     after: HashMap<Arc<str>, String>,
     /// Teams that have an epoch.
     seeded: BTreeSet<Arc<str>>,
+}
+
+/// What was told last, so that each change is told once.
+#[derive(Default)]
+struct Told {
+    draining: bool,
+    failing: bool,
 }
 
 impl Drain {
@@ -95,23 +112,23 @@ impl Drain {
             clock,
             memory: settings.memory,
             owner: format!("{:032x}", fastrand::u128(..)),
+            refused: AtomicBool::new(false),
         })
     }
 
     /// Drains until told to stop, then gives the role back.
     pub async fn run(self, stop: CancellationToken) {
-        let mut draining = false;
-        let mut failing = false;
+        let mut told = Told::default();
         while !stop.is_cancelled() {
-            let result = self.serve(&stop, &mut draining).await;
-            if draining {
-                draining = false;
+            let result = self.serve(&stop, &mut told).await;
+            if told.draining {
+                told.draining = false;
                 self.tell(&StoreEvent::Draining { now: false });
             }
             match result {
-                Ok(()) => failing = false,
-                Err(why) if !failing => {
-                    failing = true;
+                Ok(()) => self.tell_recovered(&mut told),
+                Err(why) if !told.failing => {
+                    told.failing = true;
                     self.tell(&StoreEvent::DrainFailed { why });
                 }
                 Err(_) => {}
@@ -123,21 +140,54 @@ impl Drain {
         }
     }
 
+    /// Drains every team once and gives those their balances that have none. Returns how many
+    /// teams have balances now, or `None` if another drain has the role.
+    ///
+    /// # Errors
+    /// If Redis or the ledger can't be used.
+    pub async fn once(&self) -> Result<Option<usize>, String> {
+        let Some(mut tenure) = self.take_role().await? else {
+            return Ok(None);
+        };
+        let drained = self.drain_all(&mut tenure).await;
+        self.leave_role().await;
+        drained.map(|()| Some(tenure.seeded.len()))
+    }
+
     /// Takes the role if it is free, and drains while it is ours.
-    async fn serve(&self, stop: &CancellationToken, draining: &mut bool) -> Result<(), String> {
-        let Some(mut tenure) = self.take_role().await.map_err(text)? else {
+    async fn serve(&self, stop: &CancellationToken, told: &mut Told) -> Result<(), String> {
+        let Some(mut tenure) = self.take_role().await? else {
             return Ok(());
         };
-        *draining = true;
-        self.tell(&StoreEvent::Draining { now: true });
+        let result = self.drain_while_ours(&mut tenure, stop, told).await;
+        self.leave_role().await;
+        result
+    }
+
+    async fn drain_while_ours(
+        &self,
+        tenure: &mut Tenure,
+        stop: &CancellationToken,
+        told: &mut Told,
+    ) -> Result<(), String> {
         loop {
-            if tenure.kept.elapsed() >= KEEP_EVERY && !self.keep_role(&mut tenure).await? {
+            if tenure.kept.elapsed() >= KEEP_EVERY && !self.keep_role(tenure).await? {
                 return Ok(());
             }
-            self.drain_all(&mut tenure).await?;
+            self.drain_all(tenure).await?;
+            // Not before it worked once, or a broken disk would be told of every second.
+            self.tell_recovered(told);
+            if !told.draining {
+                told.draining = true;
+                self.tell(&StoreEvent::Draining { now: true });
+            }
+            let is_recent = |at: Instant| at.elapsed() < compare::COMPARE_EVERY;
+            if !tenure.compared.is_some_and(is_recent) {
+                tenure.compared = Some(Instant::now());
+                self.compare(tenure).await?;
+            }
             if stop.is_cancelled() {
-                // What was written last is drained, and the next one need not wait.
-                self.give_role_back().await;
+                // What was written last is drained.
                 return Ok(());
             }
             tokio::select! {
@@ -145,50 +195,6 @@ impl Drain {
                 () = stop.cancelled() => {}
             }
         }
-    }
-
-    async fn take_role(&self) -> Result<Option<Tenure>, Fault> {
-        let mut take = redis::cmd("SET");
-        take.arg(keys::DRAIN_LEASE).arg(&self.owner).arg("NX");
-        take.arg("PX").arg(millis(LEASE));
-        let kept = Instant::now();
-        let taken = self.wire.send("drain_lease", &take).await? != Value::Nil;
-        // It may be ours still: the connection broke, not the lease.
-        if !taken && !self.extend_lease(LEASE).await? {
-            return Ok(None);
-        }
-        let args = Packer::new().finish();
-        let names = [keys::DRAIN_TERM.to_owned()];
-        let term = self.number(&self.scripts.term, &names, &args).await?;
-        Ok(Some(Tenure {
-            term,
-            kept,
-            after: HashMap::new(),
-            seeded: BTreeSet::new(),
-        }))
-    }
-
-    async fn keep_role(&self, tenure: &mut Tenure) -> Result<bool, String> {
-        let now = Instant::now();
-        let kept = self.extend_lease(LEASE).await.map_err(text)?;
-        if kept {
-            tenure.kept = now;
-        }
-        Ok(kept)
-    }
-
-    async fn give_role_back(&self) {
-        // If it fails, the lease runs out by itself.
-        let _ = self.extend_lease(Duration::from_millis(1)).await;
-    }
-
-    /// Whether the lease is ours; then it lasts for so long from now.
-    async fn extend_lease(&self, lease: Duration) -> Result<bool, Fault> {
-        let mut args = Packer::new();
-        args.text(&self.owner).int(millis(lease));
-        let names = [keys::DRAIN_LEASE.to_owned()];
-        let args = args.finish();
-        Ok(self.number(&self.scripts.keep, &names, &args).await? == 1)
     }
 
     /// Drains every team once, and rebuilds those whose accounts are gone.
@@ -243,10 +249,8 @@ impl Drain {
                 let why = format!("entry {garbled} of team {team} can't be read");
                 self.tell(&StoreEvent::DrainFailed { why });
             }
-            let archive = Arc::clone(&self.archive);
             let entries = read.entries;
-            let kept = tokio::task::spawn_blocking(move || archive.keep(&entries));
-            kept.await.map_err(text)?.map_err(text)?;
+            self.blocking(move |archive| archive.keep(&entries)).await?;
             if !self.trim(tenure.term, &keys, &read.ids).await? {
                 return Err("a later drain has taken over".to_owned());
             }
@@ -284,15 +288,15 @@ impl Drain {
         let keys = Keys::of(&Scope::Team(Arc::clone(team)));
         let mut epoch = redis::cmd("HEXISTS");
         epoch.arg(keys.account()).arg("ep");
-        let known = self.wire.send("seed", &epoch).await.map_err(text)?;
+        let known = self.wire.send("drain", &epoch).await.map_err(text)?;
         if known != Value::Int(1) {
             // What is still in the outbox belongs to the balances too.
             self.drain_team(tenure, team).await?;
             let now = self.clock.now();
             let since = now - self.memory.ended_ms;
-            let (archive, of) = (Arc::clone(&self.archive), Arc::clone(team));
-            let seed = tokio::task::spawn_blocking(move || archive.seed(&of, since));
-            let seed = seed.await.map_err(text)?.map_err(text)?;
+            let of = Arc::clone(team);
+            let seed = self.blocking(move |archive| archive.seed(&of, since));
+            let seed = seed.await?;
             seed::sow(&self.wire, &self.scripts, (team, self.memory), (&seed, now))
                 .await
                 .map_err(text)?;
@@ -300,9 +304,9 @@ impl Drain {
             self.tell(&StoreEvent::Seeded { team });
         }
         let add = redis::cmd("SADD").arg(keys::TEAMS).arg(&**team).take();
-        self.wire.send("seed", &add).await.map_err(text)?;
+        self.wire.send("drain", &add).await.map_err(text)?;
         let done = redis::cmd("SREM").arg(keys::UNSEEDED).arg(&**team).take();
-        self.wire.send("seed", &done).await.map_err(text)?;
+        self.wire.send("drain", &done).await.map_err(text)?;
         tenure.seeded.insert(Arc::clone(team));
         Ok(())
     }
@@ -310,6 +314,28 @@ impl Drain {
     async fn number(&self, script: &Script, names: &[String], args: &[u8]) -> Result<i64, Fault> {
         let answer = self.wire.run("drain", script, names, &[args]).await?;
         Ok(reply::open(&answer)?.rest.int()?)
+    }
+
+    /// Does something with the ledger, on a thread that may wait for a disk.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Archive) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, String> {
+        let archive = Arc::clone(&self.archive);
+        let done = tokio::task::spawn_blocking(move || work(&*archive));
+        let done = done.await.map_err(text)?.map_err(text);
+        if let Err(why) = &done {
+            let why = why.clone();
+            self.tell(&StoreEvent::LedgerFailed { why });
+        }
+        done
+    }
+
+    fn tell_recovered(&self, told: &mut Told) {
+        if told.failing {
+            told.failing = false;
+            self.tell(&StoreEvent::DrainRecovered);
+        }
     }
 
     fn tell(&self, event: &StoreEvent) {

@@ -11,9 +11,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
-use tollgate_core::HoldId;
+use tollgate_core::{HoldId, account::SettleReply};
 
 /// The most endings that wait. Beyond, the oldest is given up: its hold is charged in full when
 /// its lease ends, which is the safe side.
@@ -26,7 +29,7 @@ const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// One ending that waits.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) settlement: Settlement,
     /// When it was tried first. After the memory of ended holds has passed, a missing hold may
@@ -34,6 +37,8 @@ pub(super) struct Waiting {
     pub(super) first: Instant,
     /// What was granted, to put it back if Redis has lost it.
     pub(super) granted: Option<Granted>,
+    /// Who is told how it ended: the reply to an ending says what it crossed.
+    pub(super) told: Option<oneshot::Sender<SettleReply>>,
 }
 
 /// The endings that wait.
@@ -125,7 +130,10 @@ impl Shared {
         let mut failed = Vec::new();
         for (one, result) in batch.into_iter().zip(results) {
             match result {
-                Ok(_) => {}
+                Ok(reply) => {
+                    // Nobody may want to know any more.
+                    let _ = one.told.map(|told| told.send(reply));
+                }
                 Err(fault) if fault.is_passing() => failed.push(one),
                 Err(fault) => self.lose(one.settlement.id, &fault),
             }

@@ -26,6 +26,8 @@ pub(super) const TEAMS: &str = "tollgate:1:teams";
 pub(super) const UNSEEDED: &str = "tollgate:1:unseeded";
 /// Who drains.
 pub(super) const DRAIN_LEASE: &str = "tollgate:1:drain:lease";
+/// The identity of the ledger that it is drained into.
+pub(super) const DRAIN_LEDGER: &str = "tollgate:1:drain:ledger";
 /// Counts the drains, so that a later one can be told from an earlier one.
 pub(super) const DRAIN_TERM: &str = "tollgate:1:drain:term";
 

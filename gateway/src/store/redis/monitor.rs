@@ -64,8 +64,12 @@ pub(super) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
 
 impl Shared {
     async fn probe(&self, known: &mut Option<String>) -> Result<(), Fault> {
+        let started = Instant::now();
         let facts = tokio::time::timeout(PROBE, self.accounts.wire.link.facts());
-        let facts = facts.await.unwrap_or(Err(Fault::Timeout))?;
+        let facts = facts.await.unwrap_or(Err(Fault::Timeout));
+        let outcome = if facts.is_ok() { "ok" } else { "other" };
+        self.observer.asked("ping", started.elapsed(), outcome);
+        let facts = facts?;
         if let Some(why) = facts.iter().find_map(|facts| facts.unfit()) {
             // Sentinels may know a better one by now.
             self.accounts.wire.link.reset();
@@ -150,6 +154,7 @@ impl Shared {
                     settlement,
                     first: Instant::now(),
                     granted,
+                    told: None,
                 });
                 false
             }

@@ -31,7 +31,7 @@ impl Store for RedisStore {
         .boxed()
     }
 
-    /// An ending that fails is repeated here until it lands; the caller need not.
+    /// An ending that fails is repeated here until it lands, also if the caller does not wait.
     fn settle(&self, settlement: Settlement) -> Reply<'_, SettleReply> {
         async move { Ok(self.shared.settle(settlement).await?) }.boxed()
     }

@@ -197,7 +197,7 @@ async fn send(
     let packed = args.finish();
     let prefix = keys.records();
     let args: [&[u8]; 2] = [&packed, prefix.as_bytes()];
-    let answer = wire.run("seed", &scripts.seed, &names, &args).await?;
+    let answer = wire.run("drain", &scripts.seed, &names, &args).await?;
     reply::open(&answer)?;
     Ok(())
 }

@@ -53,6 +53,22 @@ impl Settings {
     }
 }
 
+/// Checks the form of a URL, without asking whoever is there. The message does not show it.
+///
+/// # Errors
+/// With what is wrong with it.
+pub fn check_url(url: &str) -> Result<(), String> {
+    let known = url.starts_with("redis://") || url.starts_with("rediss://");
+    if known && redis::IntoConnectionInfo::into_connection_info(url).is_ok() {
+        return Ok(());
+    }
+    Err(
+        "does not hold a Redis URL; write redis://[user:password@]host:port[/database], or \
+         rediss:// for TLS"
+            .to_owned(),
+    )
+}
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")

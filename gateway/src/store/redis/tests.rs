@@ -52,10 +52,26 @@ impl Lines {
 }
 
 impl Archive for Lines {
+    fn identity(&self) -> io::Result<Option<String>> {
+        Ok(Some("lines".to_owned()))
+    }
+
+    fn open(&self) -> io::Result<String> {
+        Ok("lines".to_owned())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn keep(&self, entries: &[Entry]) -> io::Result<()> {
         let mut all = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend_from_slice(entries);
         Ok(())
+    }
+
+    fn books(&self) -> io::Result<Fold> {
+        Ok(self.fold())
     }
 
     fn seed(&self, team: &Arc<str>, since: Timestamp) -> io::Result<Seed> {

@@ -3,8 +3,8 @@
 use crate::telemetry::{
     catalogue as all,
     labels::{
-        Auth, Closed as _, Component, Decision, Delivery, Each, Folded, GrpcCode, Limiter, Outcome,
-        Rpc, Shed, Signal, StoreCommand,
+        Alone, Auth, Closed as _, Component, Decision, Delivery, Each, Folded, GrpcCode, Limiter,
+        Outcome, Rpc, Shed, Signal, StoreCommand,
     },
     registry::Registry,
 };
@@ -29,11 +29,13 @@ pub(in crate::telemetry) struct Fixed {
     pub(in crate::telemetry) ledger_errors: Counter,
     pub(in crate::telemetry) ledger_dropped: Counter,
     pub(in crate::telemetry) ledger_buffered: Gauge,
+    pub(in crate::telemetry) ledger_writer: Gauge,
     pub(in crate::telemetry) ledger_drift: Gauge,
     pub(in crate::telemetry) store_up: Gauge,
     pub(in crate::telemetry) store_seconds: Each<StoreCommand, Histogram>,
     pub(in crate::telemetry) store_errors: Each<StoreCommand, Counter>,
     pub(in crate::telemetry) degraded: Each<Component, Gauge>,
+    pub(in crate::telemetry) decided_alone: Each<Alone, Counter>,
     pub(in crate::telemetry) authenticated: Each<Auth, Counter>,
     pub(in crate::telemetry) deliveries: Each<Delivery, Counter>,
     pub(in crate::telemetry) reload_ok: Gauge,
@@ -79,6 +81,7 @@ impl Fixed {
             ledger_errors: counter(&all::LEDGER_ERRORS),
             ledger_dropped: counter(&all::LEDGER_DROPPED),
             ledger_buffered: gauge(&all::LEDGER_BUFFERED),
+            ledger_writer: gauge(&all::LEDGER_WRITER),
             ledger_drift: gauge(&all::LEDGER_DRIFT),
             store_up: gauge(&all::STORE_UP),
             store_seconds: Each::new(|command| {
@@ -86,6 +89,7 @@ impl Fixed {
             }),
             store_errors: Each::new(|command| registry.counter(&all::STORE_ERRORS, &[command])),
             degraded: Each::new(|component| registry.gauge(&all::DEGRADED, &[component])),
+            decided_alone: Each::new(|said| registry.counter(&all::DEGRADED_DECISIONS, &[said])),
             authenticated: Each::new(|result| registry.counter(&all::AUTHENTICATED, &[result])),
             deliveries: Each::new(|result| registry.counter(&all::ALERT_DELIVERIES, &[result])),
             reload_ok: gauge(&all::RELOAD_OK),

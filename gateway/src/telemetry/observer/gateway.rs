@@ -5,15 +5,12 @@ use crate::{
     error::Error,
     telemetry::{
         handles::Handles,
-        labels::{Closed as _, Component, Delivery, GrpcCode, Outcome, Rpc, Signal, StoreCommand},
+        labels::{Closed as _, Component, Delivery, GrpcCode, Outcome, Rpc, Signal},
     },
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 use tokio::time::Instant;
 use tollgate_core::{Money, Timestamp};
@@ -21,7 +18,7 @@ use tollgate_core::{Money, Timestamp};
 /// What is down.
 #[derive(Debug, Default)]
 pub(super) struct Down {
-    store: AtomicBool,
+    pub(super) store: AtomicBool,
     ledger: AtomicBool,
     limits: AtomicBool,
     budgets: AtomicBool,
@@ -29,7 +26,7 @@ pub(super) struct Down {
 }
 
 impl Down {
-    const fn of(&self, component: Component) -> &AtomicBool {
+    pub(super) const fn of(&self, component: Component) -> &AtomicBool {
         match component {
             Component::Limits => &self.limits,
             Component::Budgets => &self.budgets,
@@ -97,49 +94,10 @@ impl Observer {
         tracing::error!(event = "panicked");
     }
 
-    /// The store answered again.
-    pub fn store_up(&self) {
-        self.handles.load().fixed.store_up.set(1.0);
-        if self.down.store.swap(false, Relaxed) {
-            tracing::info!(event = "store_up");
-        }
-    }
-
-    /// The store stopped answering.
-    pub fn store_down(&self, detail: &str) {
-        self.handles.load().fixed.store_up.set(0.0);
-        if !self.down.store.swap(true, Relaxed) {
-            tracing::error!(event = "store_down", detail);
-        }
-    }
-
-    /// This runs without the store.
-    pub fn store_degraded(&self, component: Component) {
-        self.handles.load().fixed.degraded.at(component).set(1.0);
-        if !self.down.of(component).swap(true, Relaxed) {
-            tracing::warn!(event = "degraded_on", component = component.name());
-        }
-    }
-
-    /// This runs with the store again.
-    pub fn store_restored(&self, component: Component) {
-        self.handles.load().fixed.degraded.at(component).set(0.0);
-        if self.down.of(component).swap(false, Relaxed) {
-            tracing::info!(event = "degraded_off", component = component.name());
-        }
-    }
-
-    /// The store was asked; an error is no answer at all, never a refusal.
-    pub fn store_called<T, E>(&self, command: StoreCommand, took: Duration, reply: &Result<T, E>) {
+    /// This replica writes the ledger from now on, or does no longer.
+    pub fn ledger_writer(&self, writes: bool) {
         let handles = self.handles.load();
-        handles
-            .fixed
-            .store_seconds
-            .at(command)
-            .record(took.as_secs_f64());
-        if reply.is_err() {
-            handles.fixed.store_errors.at(command).increment(1);
-        }
+        handles.fixed.ledger_writer.set(f64::from(u8::from(writes)));
     }
 
     /// The ledger can't be written.

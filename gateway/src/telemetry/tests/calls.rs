@@ -235,7 +235,7 @@ fn a_change_of_state_is_one_line() {
             observer.ledger_failed("the disk is full");
         }
         for _ in 0..3 {
-            observer.store_up();
+            observer.store_up(Duration::from_secs(2));
             observer.ledger_recovered();
         }
     });

@@ -101,6 +101,7 @@ pub(super) fn team(name: &str, models: &BTreeSet<Arc<str>>) -> Arc<Team> {
         limits: Arc::new(limits(name)),
         pipelines: BTreeSet::from(["content-analysis".into()]),
         log_bodies: Bodies::Off,
+        share: 1,
     })
 }
 
@@ -173,6 +174,7 @@ pub(super) fn call(target: Target, pipeline: &str) -> Arc<Call> {
         },
         idempotency_key: None,
         run_budget: None,
+        priority: crate::call::Priority::default(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
     health::Condition,
     ledger::CallRecord,
     provider::FailureKind,
-    store::{Settlement, Swept},
+    store::{Settlement, Swept, event::StoreObserver as _},
     telemetry::{
         Lengths, Observer,
         labels::{Closed as _, Component, Delivery, Limiter, Rpc, StoreCommand, all_errors},
@@ -176,6 +176,10 @@ fn gateway(observer: &Arc<Observer>) {
     observer.panicked();
     observer.store_down("timeout");
     observer.ledger_failed("the disk is full");
+    observer.ledger_writer(true);
+    for decision in ["held", "refused", "unavailable"] {
+        observer.decided_locally(&Scope::Team("news".into()), decision);
+    }
     observer.ledger_compared(Money::from_nanos(-3));
     for component in Component::ALL {
         observer.store_degraded(*component);

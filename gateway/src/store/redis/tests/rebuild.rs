@@ -215,12 +215,8 @@ async fn the_ledger_on_disk_is_what_a_rebuild_reads() {
     let server = Server::start();
     let dir = tempfile::tempdir().expect("a directory");
     let options = crate::ledger::Options::new(dir.path());
-    let now = SystemClock.now();
-    let (ledger, _) = crate::ledger::Ledger::open(options, now).expect("an empty ledger");
-    let archive = Arc::new(drain::LedgerArchive {
-        ledger: Arc::clone(&ledger),
-        dir: dir.path().to_owned(),
-    });
+    let archive = drain::LedgerArchive::new(options.clone(), Arc::new(SystemClock));
+    let archive = Arc::new(archive);
     let bench = Bench::with_archive(&settings(&server.url()), Vec::new(), archive).await;
     let limits = team_limits("durable", 10_000);
     for cost in [100, 200, 300] {
@@ -231,7 +227,6 @@ async fn the_ledger_on_disk_is_what_a_rebuild_reads() {
         bench.store.settle(end).await.expect("an answer");
     }
     bench.drained(limits.scope.name()).await;
-    assert_eq!(ledger.books().spent("durable", &day()).nanos(), 600);
     server.command("FLUSHALL");
     assert_eq!(money(&*bench.store, &limits).await, (600, 0));
     let run = bench
@@ -240,5 +235,87 @@ async fn the_ledger_on_disk_is_what_a_rebuild_reads() {
         .await;
     assert_eq!(run.expect("an answer").expect("known").spent.nanos(), 600);
     bench.stop().await;
-    ledger.close().expect("a disk");
+    // The role was given back, and with it the ledger.
+    let opened = crate::ledger::Ledger::open(options, SystemClock.now());
+    let (_ledger, restored) = opened.expect("nobody has it open");
+    assert_eq!(restored.fold.spent("durable", &day()).nanos(), 600);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_ledger_is_not_begun_even_after_redis_has_lost_all() {
+    let server = Server::start();
+    let dir = tempfile::tempdir().expect("a directory");
+    let archive = |name: &str| {
+        let options = crate::ledger::Options::new(dir.path().join(name));
+        Arc::new(drain::LedgerArchive::new(options, Arc::new(SystemClock)))
+    };
+    let settings = settings(&server.url());
+    let right = Bench::with_archive(&settings, vec!["one".into()], archive("right")).await;
+    let limits = team_limits("one", 10_000);
+    let id = new_id();
+    right.store.hold(&limits, ask(id, 400)).await.expect("held");
+    let end = ending(&limits, id, settled(400));
+    right.store.settle(end).await.expect("an answer");
+    right.drained(limits.scope.name()).await;
+    let hasty = Settings {
+        rebuild_wait: Duration::from_millis(200),
+        ..settings.clone()
+    };
+    let wrong = Bench::with_archive(&hasty, Vec::new(), archive("wrong")).await;
+    let refused = |event: &StoreEvent| match event {
+        StoreEvent::DrainFailed { why } => why.contains("another ledger"),
+        _ => false,
+    };
+    for _ in 0..200 {
+        if wrong.events.count(refused) > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(wrong.events.count(refused), 1, "told once");
+    right.stop().await;
+    server.command("FLUSHALL");
+    // Only the ledger that it was drained into may say what was spent.
+    let reply = wrong.store.hold(&limits, ask(new_id(), 1)).await;
+    assert!(reply.is_err(), "{reply:?}");
+    let right = Bench::with_archive(&settings, vec!["one".into()], archive("right")).await;
+    assert_eq!(money(&*right.store, &limits).await, (400, 0));
+    right.stop().await;
+    wrong.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_drain_notices_when_redis_and_the_ledger_disagree() {
+    let server = Server::start();
+    let settings = settings(&server.url());
+    let drifts = |bench: &Bench| -> Vec<i64> {
+        let told = bench.events.all();
+        let drift = |event: &StoreEvent| match event {
+            StoreEvent::Compared { drift } => Some(drift.nanos()),
+            _ => None,
+        };
+        told.iter().filter_map(drift).collect()
+    };
+    let first = Bench::with_teams(&settings, vec!["drifting".into()]).await;
+    let limits = team_limits("drifting", 10_000);
+    let id = new_id();
+    first.store.hold(&limits, ask(id, 400)).await.expect("held");
+    let end = ending(&limits, id, settled(400));
+    first.store.settle(end).await.expect("an answer");
+    first.drained(limits.scope.name()).await;
+    assert!(drifts(&first).iter().all(|drift| *drift == 0));
+    let lines = Arc::clone(&first.lines);
+    first.stop().await;
+    // Somebody meddles. The next one who drains compares at once.
+    let account = Keys::of(&limits.scope).account();
+    server.command(&format!("HINCRBY {account} s:day:2026-11-24 -70"));
+    let second = Bench::with_archive(&settings, vec!["drifting".into()], lines as _).await;
+    for _ in 0..200 {
+        if !drifts(&second).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(drifts(&second), [70]);
+    second.stop().await;
 }

@@ -2,19 +2,16 @@
 
 use super::steps::{Ask, Step};
 use crate::{
-    store::{
-        event::LogEvents,
-        redis::{
-            accounts::Accounts,
-            fault::Fault,
-            keys::Keys,
-            link::Link,
-            pack::Unpacker,
-            reply,
-            script::Scripts,
-            tests::{Server, settings},
-            wire::Wire,
-        },
+    store::redis::{
+        accounts::Accounts,
+        fault::Fault,
+        keys::Keys,
+        link::Link,
+        pack::Unpacker,
+        reply,
+        script::Scripts,
+        tests::{Server, settings},
+        wire::Wire,
     },
     testing::ManualClock,
 };
@@ -81,7 +78,7 @@ impl World {
         let wire = Wire {
             link: Arc::new(link.expect("Redis runs")),
             gate: None,
-            observer: Arc::new(LogEvents),
+            observer: Arc::new(crate::telemetry::Observer::default()),
             timeout: Duration::from_secs(5),
         };
         let clock = Arc::new(ManualClock::at(START));
