@@ -29,7 +29,20 @@ lint: ## Check format and lints
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: check
-check: prerequisites lint test ## What CI runs: format, lints, tests
+check: prerequisites lint test check-deploy test-clients ## What CI runs: format, lints, tests, deploy/, callers
+
+.PHONY: check-deploy
+check-deploy: prerequisites build ## Check deploy/: compose file, Dockerfile, manifests, configurations, Redis
+	@tests/deploy/check.sh --all
+
+.PHONY: test-clients
+test-clients: prerequisites ## Test the callers in Python, Go, TypeScript and Java, and proto/
+	$(CARGO) build --locked -p tollgate -p tollgate-tests --bins
+	@tests/clients/run.sh
+
+.PHONY: smoke-compose
+smoke-compose: build ## Start deploy/compose.yaml on a Docker engine of its own and try it (root; some minutes)
+	@tests/deploy/smoke-compose.sh
 
 .PHONY: demo
 demo: ## Analyse the example articles through a real gateway and a simulated provider

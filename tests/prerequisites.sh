@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building and testing Tollgate need on a fresh Debian or Ubuntu with Rust:
 # a C compiler (ring and mimalloc are C inside), redis-server (the store's tests run the real
-# one), and promtool from prometheus (it checks what /metrics says).
+# one), prometheus with promtool (rules, dashboards and /metrics are checked by the real one), and
+# Python with venv (a caller in Python, and the checks of deploy/).
 # Without root or sudo it prints the command and exits with 2.
 set -eu
 
@@ -13,6 +14,10 @@ need cc build-essential
 need redis-server redis-server
 need redis-cli redis-tools
 need promtool prometheus
+need python3 python3
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+# Maven Central does not have gRPC's Java plugin for every machine. Java is tested where Maven is.
+if command -v mvn >/dev/null 2>&1; then need grpc_java_plugin protobuf-compiler-grpc-java-plugin; fi
 
 if ! command -v cargo >/dev/null 2>&1; then
     echo "Rust is missing: install it from https://rustup.rs and run this again." >&2

@@ -2,9 +2,13 @@
 
 mod background;
 mod build;
+mod keeping;
+mod rebuild;
+mod reload;
 mod signals;
 
 pub use build::StartError;
+pub use rebuild::{Rebuilt, rebuild};
 pub use signals::shutdown_signal;
 
 use crate::{
@@ -12,21 +16,28 @@ use crate::{
     clock::Clock,
     complete::Gates,
     config::Config,
-    grpc::{self, Bounds, Edge},
+    grpc::{self, Bounds, Edge, Front},
     health::Health,
     interactions::Interactions,
     keys::Keyring,
-    ledger::Ledger,
-    store::Store,
+    operators::{Operators, Reload},
     telemetry::{
         Observer,
         log::Dropped,
         server::{self, Readiness},
     },
+    tls::Identity,
 };
 use arc_swap::ArcSwap;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinHandle};
+use keeping::Keeping;
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic_health::server::HealthReporter;
 
@@ -36,15 +47,25 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// What a running gateway is made of.
 struct Parts {
     catalog: Arc<ArcSwap<Catalog>>,
+    /// Whom callers are checked against.
     keyring: Arc<ArcSwap<Keyring>>,
-    store: Arc<dyn Store>,
+    /// What operators decided.
+    operators: Arc<Operators>,
+    /// The keys of operators.
+    office_keyring: Arc<ArcSwap<Keyring>>,
+    /// Where the configuration came from, if it was a file.
+    source: OnceLock<PathBuf>,
+    /// The hash of the configuration in force.
+    hash: Mutex<String>,
+    keeping: Keeping,
     clock: Arc<dyn Clock>,
     settler: crate::complete::Settler,
     gates: Arc<Gates>,
     health: Arc<Health>,
     observer: Arc<Observer>,
+    /// The certificate that callers are shown, if they are shown one.
+    identity: Option<Arc<Identity>>,
     interactions: Arc<Interactions>,
-    ledger: Arc<Ledger>,
     /// Work of calls that may outlive them.
     calls: TaskTracker,
     /// Counts log lines that were lost, if this process logs.
@@ -58,6 +79,8 @@ pub struct App {
     pub grpc: SocketAddr,
     /// Where it serves metrics and probes.
     pub metrics: SocketAddr,
+    /// Where it serves operators, if it does.
+    pub admin: Option<SocketAddr>,
     parts: Arc<Parts>,
     edge: Edge,
     reporter: HealthReporter,
@@ -71,7 +94,7 @@ pub struct App {
 }
 
 impl App {
-    /// Builds everything, restores balances from the ledger, binds, and serves.
+    /// Builds everything, with the balances that are known, binds, and serves.
     ///
     /// # Errors
     /// If something that the configuration names can't be used. Nothing is bound then.
@@ -80,7 +103,12 @@ impl App {
         let parts = Arc::new(parts);
         let grpc = bind(parts.config.server.listen).await?;
         let metrics = bind(parts.config.server.metrics_listen).await?;
+        let admin = match parts.config.admin.listen {
+            Some(listen) => Some(bind(listen).await?),
+            None => None,
+        };
         let (grpc_at, metrics_at) = (local(&grpc)?, local(&metrics)?);
+        let admin_at = admin.as_ref().map(local).transpose()?;
         let (edge, reporter) = build::edge(&parts).await?;
         let stop = CancellationToken::new();
         let stop_background = CancellationToken::new();
@@ -98,12 +126,26 @@ impl App {
             grace: parts.config.server.shutdown_grace,
             ..Bounds::default()
         };
+        let front = Front {
+            edge: edge.clone(),
+            identity: parts.identity.clone(),
+            bounds,
+        };
+        if let Some(admin) = admin {
+            let front = Front {
+                edge: build::office(&parts),
+                ..front.clone()
+            };
+            let stopping = stop.clone().cancelled_owned();
+            background.spawn(grpc::serve(admin, front, stopping));
+        }
         let stopping = stop.clone().cancelled_owned();
-        let serving = background.spawn(grpc::serve(grpc, edge.clone(), bounds, stopping));
+        let serving = background.spawn(grpc::serve(grpc, front, stopping));
         readiness.is_reached();
         Ok(Self {
             grpc: grpc_at,
             metrics: metrics_at,
+            admin: admin_at,
             parts,
             edge,
             reporter,
@@ -115,24 +157,23 @@ impl App {
         })
     }
 
+    /// The file that the configuration came from, which reloads read.
+    pub fn configured_by(&self, file: &Path) {
+        // The first one stays: there is one file for a gateway's life.
+        let _ = self.parts.source.set(file.to_owned());
+    }
+
     /// Takes a new configuration into force for all later calls, or leaves the old one and says why.
     ///
     /// Listeners, store, ledger and logs stay as they are: these need a restart.
     pub fn reload(&self, config: &Config) {
-        let adapters = match build::adapters(config, &self.parts.clock) {
-            Ok(adapters) => adapters,
-            Err(error) => return self.reload_refused(&error),
-        };
-        let catalog = Arc::new(config.catalog(&adapters));
-        let keyring = Arc::new(build::keyring(config, &catalog));
-        self.parts.observer.configured(&catalog, &config.hash());
-        self.parts.keyring.store(keyring);
-        self.parts.catalog.store(catalog);
+        // What is wrong is in the log.
+        let _ = self.parts.take(config);
     }
 
-    /// A new configuration can't be used: the old one stays in force.
-    pub fn reload_refused(&self, problem: &dyn std::fmt::Display) {
-        self.parts.observer.config_rejected(problem);
+    /// Reads the file again and does the same.
+    pub fn reload_file(&self) {
+        let _ = Reload::reload(&*self.parts);
     }
 
     /// Stops accepting, lets running calls end, settles everything, and flushes.
@@ -167,9 +208,7 @@ impl App {
             );
         }
         parts.interactions.close();
-        if let Err(error) = parts.ledger.close() {
-            tracing::error!(%error, "the ledger could not be flushed");
-        }
+        parts.keeping.close(Instant::now() + LAST_WORDS).await;
         tracing::info!(event = "stopped", "stopped");
     }
 }

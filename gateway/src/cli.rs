@@ -1,13 +1,17 @@
-//! The command line: what can be asked for, and the commands that need no server.
+//! The command line: what can be asked for, and the commands that serve nothing.
 
 mod check;
+mod healthcheck;
 mod keys;
 mod ledger;
+pub mod operator;
 
 use crate::config::{self, Environment};
 use clap::{Args, Parser, Subcommand};
+use operator::Asked;
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
 };
@@ -33,7 +37,7 @@ pub enum Command {
     /// Serve calls until a signal to stop.
     #[command(after_help = "Example:\n  tollgate serve --config /etc/tollgate/tollgate.toml")]
     Serve(Serve),
-    /// A command that needs no server.
+    /// A command that serves nothing.
     #[command(flatten)]
     Offline(Offline),
 }
@@ -51,7 +55,7 @@ pub struct Serve {
     pub config: PathBuf,
 }
 
-/// The commands that need no server.
+/// The commands that serve nothing.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Offline {
     /// Check a configuration file and list everything that is wrong with it.
@@ -67,9 +71,25 @@ pub enum Offline {
         after_help = "Example:\n  tollgate print-config tollgate.toml | diff deployed.toml -"
     )]
     PrintConfig(File),
-    /// Make API keys.
+    /// Ask a running gateway whether it serves, by gRPC health.
+    ///
+    /// Exits with 0 if it does, with 1 if not, and with 2 if its address is not known.
+    #[command(after_help = "Example:\n  tollgate healthcheck --address 127.0.0.1:50051")]
+    Healthcheck(HealthcheckArgs),
+    /// Make, list and end API keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Show and raise budgets, on a running gateway.
+    #[command(subcommand)]
+    Budgets(operator::args::Budgets),
+    /// Show, drain and restore deployments, on a running gateway.
+    #[command(subcommand)]
+    Targets(operator::args::Targets),
+    /// Sum calls, tokens and cost, on a running gateway.
+    #[command(after_help = "Example:\n  tollgate usage --by team,model --since 7d")]
+    Usage(operator::args::Usage),
+    /// Have a running gateway read its configuration file again, as SIGHUP does.
+    Reload(operator::args::Office),
     /// Check and read a ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -77,7 +97,7 @@ pub enum Offline {
     MetricsDoc,
 }
 
-/// What can be done with a ledger. None of it changes the ledger.
+/// What can be done with a ledger.
 #[derive(Clone, Debug, Subcommand)]
 pub enum LedgerCommand {
     /// Add up every line and compare the sums with the checkpoints.
@@ -92,6 +112,14 @@ pub enum LedgerCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Give an empty Redis the balances that the ledger remembers.
+    ///
+    /// A gateway that drains does this by itself; this is for when none runs. Run it where the
+    /// ledger is, with the configuration of the gateways. It first moves to the ledger what is in
+    /// Redis still, and changes no balance that is there. Exits with 0 if every team has balances
+    /// then, else with 2.
+    #[command(after_help = "Example:\n  tollgate ledger rebuild /etc/tollgate/tollgate.toml")]
+    Rebuild(File),
     /// List its lines, oldest first.
     #[command(after_help = "Example:\n  tollgate ledger list data/ledger --team news --json")]
     List(Listing),
@@ -126,6 +154,28 @@ pub struct File {
     pub file: PathBuf,
 }
 
+/// Which gateway is asked.
+#[derive(Clone, Debug, Args)]
+pub struct HealthcheckArgs {
+    /// The configuration file that says where it listens.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TOLLGATE_CONFIG",
+        default_value = "tollgate.toml"
+    )]
+    pub config: PathBuf,
+    /// Where it listens; no file is read then.
+    #[arg(long, value_name = "IP:PORT")]
+    pub address: Option<SocketAddr>,
+    /// Whether it shows a certificate there. Which one does not matter: nothing secret is sent.
+    #[arg(long, requires = "address")]
+    pub tls: bool,
+    /// The service that is asked for; empty means the gateway as a whole.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub service: String,
+}
+
 /// What can be done with API keys.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Keys {
@@ -137,6 +187,9 @@ pub enum Keys {
     #[command(after_help = "Examples:\n  tollgate keys new --id k1 --team news\n  \
                       tollgate keys new --id ci --json | jq -r .key")]
     New(NewKey),
+    /// On a running gateway.
+    #[command(flatten)]
+    Running(operator::args::Keys),
 }
 
 /// Which key to make.
@@ -158,6 +211,8 @@ pub struct NewKey {
 pub enum Verdict {
     /// All is well: exit code 0.
     Good,
+    /// The gateway that was asked does not serve: exit code 1, which supervisors take for that.
+    Unhealthy,
     /// There are problems, and they were printed: exit code 2.
     Bad,
 }
@@ -166,6 +221,7 @@ impl From<Verdict> for ExitCode {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Good => Self::SUCCESS,
+            Verdict::Unhealthy => Self::FAILURE,
             Verdict::Bad => Self::from(2),
         }
     }
@@ -197,8 +253,16 @@ impl Offline {
                     Ok(Verdict::Bad)
                 }
             },
+            Self::Healthcheck(args) => healthcheck::run(args, output),
             Self::Keys(Keys::New(new)) => keys::new(new, environment, output),
-            Self::Ledger(command) => ledger::run(command, output),
+            Self::Keys(Keys::Running(asked)) => {
+                operator::run(&Asked::Keys(asked), environment, output)
+            }
+            Self::Budgets(asked) => operator::run(&Asked::Budgets(asked), environment, output),
+            Self::Targets(asked) => operator::run(&Asked::Targets(asked), environment, output),
+            Self::Usage(asked) => operator::run(&Asked::Usage(asked), environment, output),
+            Self::Reload(office) => operator::run(&Asked::Reload(office), environment, output),
+            Self::Ledger(command) => ledger::run(command, environment, output),
             Self::MetricsDoc => {
                 write!(
                     output.out,

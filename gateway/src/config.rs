@@ -4,6 +4,7 @@
 //! that is wrong with it, so the old configuration stays in force. Secrets are named in the file
 //! and never written in it.
 
+pub mod admin;
 pub mod alerts;
 mod breaker;
 pub mod budget;
@@ -30,6 +31,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tls;
 mod upstream_url;
 
 pub use environment::{Environment, ProcessEnvironment, Variables};
@@ -45,6 +47,8 @@ use tollgate_core::breaker::Policy;
 pub struct Config {
     /// `[server]`.
     pub server: server::Server,
+    /// `[admin]`.
+    pub admin: admin::Admin,
     /// `[store]`.
     pub store: store::Store,
     /// `[ledger]`.
@@ -123,14 +127,17 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     let teams = root.named("teams", text::name, |name, reader| {
         team::read(name, reader, known, &mut key_ids)
     });
-    let keys = if key_ids.is_empty() {
+    // Keys that operators make need the pepper too.
+    let keys = if key_ids.is_empty() && !root.has("admin") {
         server::Keys::None
     } else {
         server::Keys::Some
     };
     let server = root.table("server", |reader| server::read(reader, keys));
+    let admin = root.table("admin", |reader| admin::read(reader, &mut key_ids, &server));
     Some(Config {
         server,
+        admin,
         store: store?,
         ledger,
         interactions,

@@ -1,5 +1,6 @@
 //! The edge: the only place that knows protobuf and gRPC.
 
+mod admin;
 mod completion;
 mod deadline;
 mod edge;
@@ -9,9 +10,10 @@ mod status;
 mod to_proto;
 mod usage;
 
+pub use admin::{AdminEndpoint, Office};
 pub use completion::CompletionEndpoint;
 pub use edge::{Edge, EdgePolicy};
-pub use listener::{Bounds, serve};
+pub use listener::{Bounds, Front, serve};
 pub use status::{DOMAIN, ROWS, Row, status};
 pub use usage::UsageEndpoint;
 

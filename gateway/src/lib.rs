@@ -18,9 +18,11 @@ pub mod idempotency;
 pub mod interactions;
 pub mod keys;
 pub mod ledger;
+pub mod operators;
 pub mod provider;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;
 
 #[cfg(test)]

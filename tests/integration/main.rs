@@ -5,15 +5,22 @@
     reason = "what a test spawns ends with its runtime"
 )]
 
+mod admin;
 mod alerts;
 mod bad_answers;
 mod chain;
+mod chain_signals;
 mod contract;
 mod crash;
+mod dashboards;
 mod errors;
 mod idempotency;
 mod money;
+mod priority;
+mod redis;
 mod routing;
+mod rules;
 mod secrets;
 mod tidy;
+mod tls;
 mod waiting;

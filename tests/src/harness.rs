@@ -1,13 +1,18 @@
 //! The actors of a test: a gateway in this process or in its own, callers, and their keys.
 
 mod caller;
+mod certificate;
 mod credentials;
 mod gateway;
 mod process;
+pub mod prometheus;
+mod redis;
 pub mod scrape;
 mod settings;
 
+pub use self::redis::Redis;
 pub use caller::{Caller, Refused, spec};
+pub use certificate::Certificate;
 pub use credentials::Credentials;
 pub use gateway::Gateway;
 pub use process::{GatewayProcess, program, signal};

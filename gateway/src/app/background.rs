@@ -31,6 +31,8 @@ const REFRESH: Duration = Duration::from_secs(5);
 const HEED: Duration = Duration::from_secs(1);
 /// How often the files of the certificate are looked at.
 const WATCH: Duration = Duration::from_secs(2);
+/// How often what operators decided elsewhere is looked at: a revoked key has 5 seconds.
+const LOOK: Duration = Duration::from_secs(2);
 /// How often the store in this process is compared with its ledger.
 const COMPARE: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,7 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &TaskTracker, stop: &Cancellation
     every(SWEEP, Arc::clone(parts), tasks, stop, sweep);
     every(HEED, Arc::clone(parts), tasks, stop, cooldowns::learn);
     every(REFRESH, Arc::clone(parts), tasks, stop, refresh);
+    every(LOOK, Arc::clone(parts), tasks, stop, look);
     every(COMPARE, Arc::clone(parts), tasks, stop, compare);
     if parts.identity.is_some() {
         every(WATCH, Arc::clone(parts), tasks, stop, watch);
@@ -90,6 +93,12 @@ async fn sweep(parts: Arc<Parts>) {
             Err(error) => tracing::debug!(%error, scope = %limits.scope, "not swept"),
         }
     }
+}
+
+/// Takes what operators decided on other replicas into force.
+async fn look(parts: Arc<Parts>) {
+    // What is wrong is in the log.
+    let _ = parts.operators.refresh().await;
 }
 
 /// Shows another certificate as soon as its files have one.

@@ -1,33 +1,47 @@
 //! Building the parts of a gateway from its configuration.
 
-use super::Parts;
+use super::{
+    Parts,
+    keeping::{Ground, Keeping},
+};
 use crate::{
     alerts::{Alerts, Webhook},
-    catalog::Catalog,
+    catalog::Key,
     clock::{Clock, SystemClock},
     complete::{Completer, Gates, Policy, Settler, SettlerTask},
     config::{self, Config},
-    grpc::{Callers, CompletionEndpoint, Edge, EdgePolicy, UsageEndpoint},
+    grpc::{AdminEndpoint, Callers, CompletionEndpoint, Edge, EdgePolicy, Office, UsageEndpoint},
     health::Health,
     idempotency::Idempotency,
     interactions::Interactions,
     keys::Keyring,
-    ledger::{Ledger, LedgerError, Options},
+    ledger::LedgerError,
+    operators::{Configured, Operators},
     provider::{
         Provider,
         anthropic::Anthropic,
         http::{Transport, install_tls},
         openai::{Flavour, OpenAi},
     },
-    store::{Store, memory::MemoryStore},
+    store::redis::ConnectError,
     telemetry::{Build, Observer, log::Dropped},
+    tls::{Identity, Problem},
 };
 use arc_swap::ArcSwap;
 use secrecy::SecretString;
-use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, OnceLock},
+};
 use tokio_util::task::TaskTracker;
-use tollgate_proto::v1::{
-    completion_service_server::CompletionServiceServer, usage_service_server::UsageServiceServer,
+use tollgate_proto::{
+    admin::v1::admin_service_server::AdminServiceServer,
+    v1::{
+        completion_service_server::CompletionServiceServer,
+        usage_service_server::UsageServiceServer,
+    },
 };
 use tonic::service::Routes;
 use tonic_health::server::{HealthReporter, health_reporter};
@@ -43,6 +57,9 @@ const BUILD: Build = Build {
         None => "unknown",
     },
 };
+
+/// What operators may ask for at once; more is OVERLOADED.
+const MOST_OPERATIONS: u64 = 100;
 
 /// The longest message that is sent.
 const MOST_RESPONSE_BYTES: usize = 16 << 20;
@@ -66,6 +83,9 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
+    /// The certificate can't be used.
+    #[error("{0}")]
+    Certificate(String),
     /// The ledger can't be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -75,6 +95,9 @@ pub enum StartError {
     /// The store can't be used.
     #[error("store: {0}")]
     Store(String),
+    /// Redis can't be used.
+    #[error("store: {0}")]
+    Redis(#[from] ConnectError),
 }
 
 /// Everything but listeners.
@@ -85,35 +108,65 @@ pub(super) async fn parts(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let adapters = adapters(&config, &clock)?;
     let catalog = Arc::new(config.catalog(&adapters));
-    let keyring = keyring(&config, &catalog);
     let observer = Arc::new(Observer::new(&catalog, BUILD, Arc::clone(&clock)));
     observer.configured(&catalog, &config.hash());
     observer.bounded(u64::try_from(config.server.max_in_flight).unwrap_or(u64::MAX));
     let alerts = alerts(&config, &observer)?;
-    let (ledger, store) = store(&config, &clock)?;
+    let catalog = Arc::new(ArcSwap::new(catalog));
+    let ground = Ground {
+        clock: Arc::clone(&clock),
+        observer: Arc::clone(&observer),
+        catalog: Arc::clone(&catalog),
+    };
+    let keeping = Keeping::start(&config, ground).await?;
     let interactions = Arc::new(Interactions::open(&config.interactions)?);
+    let identity = identity(&config)?;
+    let health = Arc::new(Health::new(config.breaker));
+    let operators = Operators::new(
+        Arc::clone(&keeping.board),
+        Arc::clone(&clock),
+        Arc::clone(&health),
+        configured(&config),
+    );
+    let read = operators.refresh().await;
+    read.map_err(|refusal| StartError::Store(refusal.to_string()))?;
     let gates = Arc::new(Gates::default());
     let (settler, task) = Settler::new(
-        Arc::clone(&store),
+        Arc::clone(&keeping.store),
         Arc::clone(&gates),
         Arc::clone(&observer),
     );
     let parts = Parts {
-        catalog: Arc::new(ArcSwap::new(catalog)),
-        keyring: Arc::new(ArcSwap::from_pointee(keyring)),
-        store,
+        catalog,
+        keyring: operators.keyring(),
+        operators: Arc::new(operators),
+        office_keyring: ArcSwap::from_pointee(office_keyring(&config)).into(),
+        source: OnceLock::new(),
+        hash: Mutex::new(config.hash()),
+        keeping,
         clock,
         settler,
         gates,
-        health: Arc::new(Health::new(config.breaker)),
+        health,
         observer,
+        identity,
         interactions,
-        ledger,
         calls: TaskTracker::new(),
         log_lines,
         config,
     };
     Ok((parts, task, alerts))
+}
+
+/// The certificate that callers are shown, if one is named.
+fn identity(config: &Config) -> Result<Option<Arc<Identity>>, StartError> {
+    let loaded = config.server.tls.clone().map(Identity::load).transpose();
+    loaded.map_err(|problems| {
+        let told = problems
+            .iter()
+            .map(|Problem { key, message }| format!("server.tls.{key}: {message}"));
+        StartError::Certificate(told.collect::<Vec<_>>().join("\n"))
+    })
 }
 
 /// What delivers alerts, if a webhook is configured.
@@ -165,53 +218,29 @@ fn adapter(
     }
 }
 
-/// The keys of the catalog. Without any, nobody can call, and the pepper does not matter.
-pub(super) fn keyring(config: &Config, catalog: &Catalog) -> Keyring {
-    let none = SecretString::from("");
-    let pepper = config.server.key_pepper.as_ref();
-    Keyring::new(&catalog.keys, pepper.map_or(&none, |pepper| pepper.value()))
+/// What the configuration says of keys. Without any, nobody can call, and the pepper does not
+/// matter.
+pub(super) fn configured(config: &Config) -> Configured {
+    let ids = config.admin.keys.iter().map(|key| Arc::clone(&key.id));
+    Configured {
+        keys: config.keys(),
+        operators: ids.collect(),
+        pepper: pepper(config),
+    }
 }
 
-/// The ledger, and a store that has what the ledger remembers.
-fn store(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-) -> Result<(Arc<Ledger>, Arc<dyn Store>), StartError> {
-    if let config::store::Kind::Redis(_) = &config.store.kind {
-        return Err(StartError::Store("redis is not served yet".to_owned()));
-    }
-    let options = Options {
-        dir: config.ledger.dir.clone(),
-        fsync_interval: config.ledger.fsync_interval,
-        segment_bytes: config.ledger.segment_bytes,
-    };
-    let now = clock.now();
-    let (ledger, mut restored) = Ledger::open(options, now)?;
-    let found = restored.found;
-    let expired = restored.expire_unclosed(now);
-    for entry in &expired {
-        use crate::ledger::Journal as _;
-        ledger.queue(entry);
-    }
-    let store = MemoryStore::new(Arc::clone(clock), Arc::clone(&ledger) as _);
-    for (team, book) in restored.fold.into_teams() {
-        for (key, counter) in book.counters {
-            store.restore_counter(&team, key, counter);
-        }
-        for (run, bound) in book.runs {
-            store.restore_run(&team, run, bound.limit, bound.last_used);
-        }
-        store.restore_tally(&team, book.tally);
-    }
-    tracing::info!(
-        event = "ledger_opened",
-        segment = found.segment,
-        entries_read = found.entries_read,
-        torn_bytes = found.torn_bytes,
-        unclosed_holds_charged = expired.len(),
-        "the ledger is open and the balances are restored"
-    );
-    Ok((ledger, Arc::new(store)))
+/// The keys of operators; the team of each is its id.
+pub(super) fn office_keyring(config: &Config) -> Keyring {
+    let keys = config.admin.keys.iter().map(|key| {
+        let (team, hmac) = (Arc::clone(&key.id), key.hmac);
+        (Arc::clone(&key.id), Key { team, hmac })
+    });
+    Keyring::new(&keys.collect(), &pepper(config))
+}
+
+fn pepper(config: &Config) -> SecretString {
+    let pepper = config.server.key_pepper.as_ref();
+    pepper.map_or_else(SecretString::default, |pepper| pepper.value().clone())
 }
 
 /// The services behind the edge.
@@ -219,7 +248,7 @@ pub(super) async fn edge(parts: &Parts) -> Result<(Edge, HealthReporter), StartE
     let server = &parts.config.server;
     let completer = Completer::new(crate::complete::Parts {
         catalog: Arc::clone(&parts.catalog),
-        store: Arc::clone(&parts.store),
+        store: Arc::clone(&parts.keeping.store),
         clock: Arc::clone(&parts.clock),
         settler: parts.settler.clone(),
         health: Arc::clone(&parts.health),
@@ -240,7 +269,7 @@ pub(super) async fn edge(parts: &Parts) -> Result<(Edge, HealthReporter), StartE
         Arc::clone(&parts.observer),
     );
     let usage = UsageEndpoint::new(
-        Arc::clone(&parts.store),
+        Arc::clone(&parts.keeping.store),
         Arc::clone(&parts.clock),
         callers.clone(),
     );
@@ -263,6 +292,8 @@ pub(super) async fn edge(parts: &Parts) -> Result<(Edge, HealthReporter), StartE
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(tollgate_proto::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // The details of errors, so that grpcurl can show them.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         let v1 = reflection().build_v1().map_err(io::Error::other)?;
         let v1alpha = reflection().build_v1alpha().map_err(io::Error::other)?;
@@ -273,6 +304,24 @@ pub(super) async fn edge(parts: &Parts) -> Result<(Edge, HealthReporter), StartE
     };
     let edge = Edge::new(routes, Arc::clone(&parts.observer), policy);
     Ok((edge, reporter))
+}
+
+/// The operators' service behind an edge of its own.
+pub(super) fn office(parts: &Arc<Parts>) -> Edge {
+    let endpoint = AdminEndpoint::new(Office {
+        keyring: Arc::clone(&parts.office_keyring),
+        operators: Arc::clone(&parts.operators),
+        catalog: Arc::clone(&parts.catalog),
+        store: Arc::clone(&parts.keeping.store),
+        health: Arc::clone(&parts.health),
+        clock: Arc::clone(&parts.clock),
+        reload: Arc::clone(parts) as _,
+    });
+    let service = AdminServiceServer::new(endpoint).max_encoding_message_size(MOST_RESPONSE_BYTES);
+    let policy = EdgePolicy {
+        max_in_flight: MOST_OPERATIONS,
+    };
+    Edge::new(Routes::new(service), Arc::clone(&parts.observer), policy)
 }
 
 /// Tells load balancers to go elsewhere.

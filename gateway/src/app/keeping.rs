@@ -7,6 +7,7 @@ use crate::{
     clock::Clock,
     config::{self, Config, store::Kind},
     ledger::{Fold, Health, Journal as _, Ledger, Options},
+    operators::{Board, file::FileBoard},
     store::{
         Store,
         failover::{BudgetsWithout, Failover, LimitsWithout, Policy},
@@ -27,6 +28,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(super) struct Keeping {
     /// What calls ask.
     pub(super) store: Arc<dyn Store>,
+    /// Where operators' decisions are kept, beside the balances.
+    pub(super) board: Arc<dyn Board>,
     kept: Kept,
 }
 
@@ -184,6 +187,7 @@ fn here(config: &Config, ground: &Ground) -> Result<Keeping, StartError> {
     );
     Ok(Keeping {
         store: Arc::new(store),
+        board: Arc::new(FileBoard::open(&config.ledger.dir)?),
         kept: Kept::Here(ledger),
     })
 }
@@ -235,6 +239,7 @@ async fn there(
     );
     Ok(Keeping {
         store: Arc::clone(&failover) as _,
+        board: Arc::clone(&store) as _,
         kept: Kept::There(Box::new(There {
             redis: store,
             failover,

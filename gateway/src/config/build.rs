@@ -41,7 +41,6 @@ impl Config {
         Catalog {
             complexity: complexity.collect(),
             teams: self.build_teams(),
-            keys: self.build_keys(),
             price_version: self.price_version().into(),
             models,
             routes,
@@ -136,7 +135,9 @@ impl Config {
         }
     }
 
-    fn build_keys(&self) -> BTreeMap<Arc<str>, catalog::Key> {
+    /// The keys of all teams by their ids.
+    #[must_use]
+    pub fn keys(&self) -> BTreeMap<Arc<str>, catalog::Key> {
         let teams = self.teams.iter();
         let keys = teams.flat_map(|(team, settings)| {
             settings.keys.iter().map(|key| {

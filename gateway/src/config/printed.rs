@@ -3,12 +3,14 @@
 //! It is a configuration itself: read again where the same secrets are set, it is the same.
 
 use super::{
-    Config, alerts, budget, catalogue,
+    Config,
+    admin::Admin,
+    alerts, budget, catalogue,
     model::{self, Model},
     provider, route,
     secret::Secret,
     server, store,
-    team::{self, Team},
+    team::{self, Key, Team},
     telemetry,
     text::{duration_text, permille_text, size_text},
 };
@@ -53,6 +55,7 @@ impl Config {
         // One by one, to keep the order in which people write them.
         let sections = [
             ("server", server(&self.server)),
+            ("admin", admin(&self.admin)),
             ("store", store(&self.store)),
             ("ledger", ledger(&self.ledger)),
             ("interactions", interactions(&self.interactions)),
@@ -248,15 +251,6 @@ fn route(route: &route::Route) -> Table {
 }
 
 fn team(team: &Team) -> Table {
-    let keys: Vec<Value> = team
-        .keys
-        .iter()
-        .map(|key| {
-            let mut table = table([("id", text(&key.id))]);
-            name_secret(&mut table, "hmac", Some(&key.secret));
-            table.into()
-        })
-        .collect();
     let budgets: Vec<Value> = team
         .budgets
         .iter()
@@ -270,7 +264,7 @@ fn team(team: &Team) -> Table {
         })
         .collect();
     let mut table = table([
-        ("keys", keys.into()),
+        ("keys", keys(&team.keys)),
         ("routes", texts(&team.routes)),
         ("budgets", budgets.into()),
         ("pipelines", texts(&team.pipelines)),
@@ -282,6 +276,25 @@ fn team(team: &Team) -> Table {
     }
     add_limits(&mut table, &team.limits);
     table
+}
+
+fn keys(keys: &[Key]) -> Value {
+    let one = |key: &Key| {
+        let mut table = table([("id", text(&key.id))]);
+        name_secret(&mut table, "hmac", Some(&key.secret));
+        Value::from(table)
+    };
+    keys.iter().map(one).collect::<Vec<_>>().into()
+}
+
+fn admin(admin: &Admin) -> Table {
+    let Some(listen) = admin.listen else {
+        return Table::new();
+    };
+    table([
+        ("listen", text(&listen.to_string())),
+        ("keys", keys(&admin.keys)),
+    ])
 }
 
 fn add_limits(to: &mut Table, limits: &Limits) {

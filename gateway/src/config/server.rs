@@ -3,9 +3,9 @@
 use super::{
     reader::Reader,
     secret::{self, Secret, Wanted},
-    text,
+    text, tls,
 };
-use crate::call::LONGEST_DEADLINE;
+use crate::{call::LONGEST_DEADLINE, tls::Files};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
@@ -20,6 +20,8 @@ pub struct Server {
     pub metrics_listen: SocketAddr,
     /// Whether callers may connect from other machines without TLS.
     pub plaintext: bool,
+    /// The certificate that callers are shown; without it there is no TLS.
+    pub tls: Option<Files>,
     /// Calls at a time; more are refused as `OVERLOADED`.
     pub max_in_flight: usize,
     /// How long running calls may take after a signal to stop.
@@ -63,14 +65,18 @@ pub(super) fn read(reader: &mut Reader<'_>, keys: Keys) -> Server {
         .text("metrics_listen", address)
         .unwrap_or_else(|| loopback(9_464));
     let plaintext = reader.flag("plaintext").unwrap_or(false);
-    check_listeners(reader, [listen, metrics_listen], plaintext);
-    for later in ["admin_listen", "tls"] {
-        reader.refuse(later, "is not served by this build yet; remove it");
-    }
+    check_listeners(reader, [listen, metrics_listen]);
+    let tls = reader.optional_table("tls", tls::read);
+    check_exposure(reader, listen, plaintext);
+    reader.refuse(
+        "admin_listen",
+        "is `listen` in the table [admin], beside the keys of operators",
+    );
     Server {
         listen,
         metrics_listen,
         plaintext,
+        tls,
         max_in_flight: count(reader.number("max_in_flight", 1..=1_000_000), 1_000),
         shutdown_grace: reader
             .duration("shutdown_grace", Duration::ZERO..=Duration::from_hours(1))
@@ -99,7 +105,7 @@ fn count(found: Option<u64>, default: usize) -> usize {
         .unwrap_or(default)
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!(
             "{} is not an IP address and a port, such as \"127.0.0.1:50051\" or \"[::1]:50051\"",
@@ -108,17 +114,28 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-fn check_listeners(reader: &Reader<'_>, [listen, metrics]: [SocketAddr; 2], plaintext: bool) {
-    if !listen.ip().is_loopback() && !plaintext {
+/// Keys and prompts cross a network in the clear only where the file says so.
+fn check_exposure(reader: &Reader<'_>, listen: SocketAddr, plaintext: bool) {
+    let encrypted = reader.has("tls");
+    if encrypted && plaintext {
+        reader.report(
+            "plaintext",
+            "is true, and [server.tls] names a certificate; remove one of them",
+        );
+    }
+    if !listen.ip().is_loopback() && !plaintext && !encrypted {
         reader.report(
             "listen",
             format!(
                 "{listen} can be reached from other machines, and keys and prompts would cross the \
-                 network in the clear; if TLS ends before the gateway, say plaintext = true, else \
-                 listen on 127.0.0.1"
+                 network in the clear; name a certificate in [server.tls], or, if TLS ends before \
+                 the gateway, say plaintext = true, or listen on 127.0.0.1"
             ),
         );
     }
+}
+
+fn check_listeners(reader: &Reader<'_>, [listen, metrics]: [SocketAddr; 2]) {
     // Port 0 means any free port.
     if listen == metrics && listen.port() != 0 {
         reader.report(

@@ -113,7 +113,7 @@ fn listed(
     Some(names.into_iter().map(|name| name.value).collect())
 }
 
-fn keys(reader: &mut Reader<'_>, ids: &mut BTreeMap<Arc<str>, String>) -> Vec<Key> {
+pub(super) fn keys(reader: &mut Reader<'_>, ids: &mut BTreeMap<Arc<str>, String>) -> Vec<Key> {
     let keys = reader.tables("keys", |reader| {
         let id = reader.text("id", |id| {
             keys::check_id(id).map_err(|wrong| format!("{} {wrong}", text::shown(id)))?;

@@ -1,3 +1,4 @@
+mod exposure;
 mod redis;
 
 use super::*;
@@ -122,14 +123,6 @@ fn the_pepper_is_needed_only_for_keys() {
 }
 
 #[test]
-fn plaintext_beyond_this_machine_must_be_said() {
-    let open = "listen = \"0.0.0.0:50051\"";
-    let text = format!("[server]\n{open}\n");
-    assert!(wrong(&text)[0].contains("plaintext = true"));
-    good(&format!("[server]\n{open}\nplaintext = true\n"));
-}
-
-#[test]
 fn a_catalogue_name_brings_its_price_and_another_model_can_be_like_it() {
     let text = "[providers.o]\nkind = \"openai\"\napi_key_env = \"OPENAI_API_KEY\"\n\
                 [models.gpt-4]\ndeployments = [{ provider = \"o\", name = \"gpt-4\" }]\n\
@@ -244,7 +237,7 @@ fn the_catalog_has_what_calls_refer_to() {
         ["gpt-3.5-turbo", "gpt-4", "local"],
         "those of its routes"
     );
-    assert_eq!(&*catalog.keys["k1"].team, "news");
+    assert_eq!(&*config.keys()["k1"].team, "news");
     let budgets = &team.limits.budgets;
     let named: Vec<_> = budgets
         .iter()

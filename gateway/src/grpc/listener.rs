@@ -1,13 +1,19 @@
 //! The listener: HTTP/2 connections, bounded in number, size, age and patience.
 
+mod together;
+
 use super::Edge;
+use crate::tls::Identity;
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::{convert::Infallible, future::Future, io, pin::pin, sync::Arc, time::Duration};
+use together::Together;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The bounds of the listener.
@@ -31,6 +37,8 @@ impl Default for Bounds {
     }
 }
 
+/// How long the TLS handshake may take. It is done beside the accepting of others.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// The most bytes of headers of one request.
 const HEADER_BYTES: u32 = 16 << 10;
 /// Streams that a client opened and reset at once, before its connection is cut (rapid reset).
@@ -46,17 +54,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// After about this long a connection is asked to go, so that load spreads over new replicas.
 const CONNECTION_AGE: Duration = Duration::from_secs(600);
 
+/// What a listener serves, and to whom.
+#[derive(Clone)]
+pub struct Front {
+    /// What is served.
+    pub edge: Edge,
+    /// The certificate that callers are shown; plaintext without one.
+    pub identity: Option<Arc<Identity>>,
+    /// The bounds.
+    pub bounds: Bounds,
+}
+
 /// Accepts connections until `shutdown`, then lets running calls finish within the grace.
 ///
 /// # Errors
 /// Never for what a client does; only if the listener itself breaks.
 pub async fn serve(
     listener: TcpListener,
-    edge: Edge,
-    bounds: Bounds,
+    front: Front,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let seats = Arc::new(Semaphore::new(bounds.connections));
+    let seats = Arc::new(Semaphore::new(front.bounds.connections));
     let connections = TaskTracker::new();
     let leave = CancellationToken::new();
     tokio::pin!(shutdown);
@@ -77,32 +95,50 @@ pub async fn serve(
                 }
             },
         };
-        connections.spawn(converse(stream, seat, edge.clone(), bounds, leave.clone()));
+        connections.spawn(receive(stream, seat, front.clone(), leave.clone()));
     }
     drop(listener);
     leave.cancel();
     connections.close();
-    let ended = tokio::time::timeout(bounds.grace, connections.wait()).await;
+    let ended = tokio::time::timeout(front.bounds.grace, connections.wait()).await;
     if ended.is_err() {
         tracing::warn!(
-            in_flight = edge.in_flight(),
+            in_flight = front.edge.in_flight(),
             "shutdown did not wait for all calls"
         );
     }
     Ok(())
 }
 
-/// Serves one connection until it ends, is too old, or everything ends.
-async fn converse(
+/// Serves one connection, which has a seat, after its handshake if there is one.
+async fn receive(
     stream: TcpStream,
     _seat: OwnedSemaphorePermit,
-    edge: Edge,
-    bounds: Bounds,
+    front: Front,
     leave: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
+    let Some(identity) = &front.identity else {
+        return converse(stream, front, leave).await;
+    };
+    let handshake = TlsAcceptor::from(identity.shown()).accept(stream);
+    let shaken = leave.run_until_cancelled(tokio::time::timeout(HANDSHAKE, handshake));
+    match shaken.await {
+        Some(Ok(Ok(stream))) => converse(stream, front, leave).await,
+        Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+        Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+        None => {}
+    }
+}
+
+/// Serves one connection until it ends, is too old, or everything ends.
+async fn converse<S>(stream: S, front: Front, leave: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let Front { edge, bounds, .. } = front;
     let service = service_fn(move |request| {
         let edge = edge.clone();
         async move { Ok::<_, Infallible>(edge.handle(request).await) }
@@ -115,7 +151,7 @@ async fn converse(
         .max_local_error_reset_streams(LOCAL_RESETS)
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_ANSWER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Together::new(stream)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

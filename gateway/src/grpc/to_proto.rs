@@ -115,7 +115,7 @@ pub(super) fn duration(duration: Duration) -> prost_types::Duration {
     }
 }
 
-fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let millis = at.millis();
     prost_types::Timestamp {
         seconds: millis.div_euclid(1_000),

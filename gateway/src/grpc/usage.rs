@@ -43,7 +43,7 @@ impl UsageEndpoint {
         let team = self.callers.team(request.metadata())?;
         let query = request.into_inner();
         let today = utc(self.clock.now()).date_naive();
-        let (first, last) = days(&query, today)?;
+        let (first, last) = days([&query.from_day, &query.to_day], today)?;
         let dimensions = dimensions(&query.group_by)?;
         let scope = &team.limits.scope;
         let rows = self.store.usage(scope, &first, &last).await?;
@@ -114,7 +114,7 @@ fn invalid(field: &str, description: &str) -> Error {
 }
 
 /// The first and last day of a query.
-fn days(query: &v1::QueryUsageRequest, today: NaiveDate) -> Result<(String, String)> {
+pub(super) fn days([from_day, to_day]: [&str; 2], today: NaiveDate) -> Result<(String, String)> {
     let parse = |text: &str, field: &str| {
         if text.is_empty() {
             return Ok(today);
@@ -122,8 +122,8 @@ fn days(query: &v1::QueryUsageRequest, today: NaiveDate) -> Result<(String, Stri
         NaiveDate::parse_from_str(text, "%Y-%m-%d")
             .map_err(|_| invalid(field, "must be a day such as 2026-11-24"))
     };
-    let first = parse(&query.from_day, "from_day")?;
-    let last = parse(&query.to_day, "to_day")?;
+    let first = parse(from_day, "from_day")?;
+    let last = parse(to_day, "to_day")?;
     if !(0..=MOST_DAYS).contains(&(last - first).num_days()) {
         let text = format!("must be at most {MOST_DAYS} days after from_day, and not before it");
         return Err(invalid("to_day", &text));
@@ -131,7 +131,7 @@ fn days(query: &v1::QueryUsageRequest, today: NaiveDate) -> Result<(String, Stri
     Ok((first.to_string(), last.to_string()))
 }
 
-fn dimensions(asked: &[i32]) -> Result<BTreeSet<UsageDimension>> {
+pub(super) fn dimensions(asked: &[i32]) -> Result<BTreeSet<UsageDimension>> {
     let known = |value: &i32| match UsageDimension::try_from(*value) {
         Ok(UsageDimension::Unspecified) | Err(_) => {
             Err(invalid("group_by", "has an unknown dimension"))
@@ -142,7 +142,7 @@ fn dimensions(asked: &[i32]) -> Result<BTreeSet<UsageDimension>> {
 }
 
 /// What a row is grouped by; empty where it was not asked for.
-fn group(row: &UsageRow, dimensions: &BTreeSet<UsageDimension>) -> [Arc<str>; 5] {
+pub(super) fn group(row: &UsageRow, dimensions: &BTreeSet<UsageDimension>) -> [Arc<str>; 5] {
     let by = |dimension, value: &Arc<str>| {
         if dimensions.contains(&dimension) {
             Arc::clone(value)
@@ -159,7 +159,7 @@ fn group(row: &UsageRow, dimensions: &BTreeSet<UsageDimension>) -> [Arc<str>; 5]
     ]
 }
 
-fn usage_row(key: &[Arc<str>; 5], sum: &UsageSum) -> v1::UsageRow {
+pub(super) fn usage_row(key: &[Arc<str>; 5], sum: &UsageSum) -> v1::UsageRow {
     let [pipeline, run, step, model, day] = key;
     v1::UsageRow {
         pipeline: pipeline.to_string(),

@@ -14,14 +14,14 @@ use std::{
 const START: Duration = Duration::from_secs(20);
 
 /// A program on loopback. Killed when dropped.
-pub(super) struct Listening {
+pub(crate) struct Listening {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Listening {
     /// Starts it, with `--port-file`, and waits until it listens.
-    pub(super) fn start(mut command: Command, port_file: &Path) -> Result<Self> {
+    pub(crate) fn start(mut command: Command, port_file: &Path) -> Result<Self> {
         command.arg("--port-file").arg(port_file);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         let mut starting = Self {
@@ -43,11 +43,11 @@ impl Listening {
         }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 }

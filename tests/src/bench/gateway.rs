@@ -1,7 +1,7 @@
 //! The gateway that is measured: a release process, with everything on that governs a call.
 
 use super::load::Load;
-use crate::harness::{Credentials, GatewayProcess};
+use crate::harness::{Credentials, GatewayProcess, Redis};
 use anyhow::{Context as _, Result, ensure};
 use std::{
     fs,
@@ -18,21 +18,24 @@ pub(super) struct Started {
     pub(super) first_answer: Duration,
 }
 
-/// Starts a gateway whose files are in `dir`.
-pub(super) async fn start(simulator: &str, dir: &Path) -> Result<Started> {
+/// Starts a gateway whose files are in `dir`. Without a Redis its store is in the process.
+pub(super) async fn start(simulator: &str, dir: &Path, redis: Option<&Redis>) -> Result<Started> {
     let home = dir.to_str().context("a path that is text")?;
     let credentials = Credentials::new(&[TEAM]);
     let config = CONFIG
         .replace("SIMULATOR_URL", simulator)
         .replace("DATA_DIR", home)
-        .replace("KEY_VARIABLE", &Credentials::variable(TEAM));
+        .replace("KEY_VARIABLE", &Credentials::variable(TEAM))
+        .replace("STORE", redis.map_or("", |_| STORE))
+        .replace("MORE_LIMITS", redis.map_or("", |_| MORE_LIMITS));
     let path = dir.join("gateway.toml");
     fs::write(&path, config)?;
-    let variables: Vec<_> = credentials.variables().clone().into_iter().collect();
+    let mut variables: Vec<_> = credentials.variables().clone().into_iter().collect();
+    variables.extend(redis.map(|redis| ("BENCH_REDIS_URL".to_owned(), redis.url())));
     let begun = Instant::now();
     let process = GatewayProcess::start_with(&path, &variables)?;
     let url = format!("http://{}", process.grpc);
-    let load = Load::connect(&url, credentials.key(TEAM)).await?;
+    let load = Load::connect(&[url], credentials.key(TEAM)).await?;
     load.once().await.context("the gateway's first answer")?;
     Ok(Started {
         process,
@@ -59,6 +62,18 @@ impl Started {
     }
 }
 
+/// The store that several gateways could share. A command may take long: the machine is full.
+const STORE: &str = r#"
+[store]
+kind = "redis"
+url_env = "BENCH_REDIS_URL"
+command_timeout = "2s"
+"#;
+
+/// All the limits that a team can have.
+const MORE_LIMITS: &str = ", input_tokens_per_minute = 10_000_000_000, \
+                           output_tokens_per_minute = 10_000_000_000";
+
 /// Bounds that are kept and checked, and never reached.
 const CONFIG: &str = r#"
 [server]
@@ -74,6 +89,7 @@ dir = "DATA_DIR/ledger"
 [interactions]
 dir = "DATA_DIR/interactions"
 
+STORE
 [providers.openai]
 kind = "openai"
 base_url = "SIMULATOR_URL/v1"
@@ -93,7 +109,7 @@ attempt_timeout = "20s"
 keys = [{ id = "bench", hmac_env = "KEY_VARIABLE" }]
 routes = ["cheap"]
 pipelines = ["bench"]
-limits = { requests_per_minute = 10_000_000, tokens_per_minute = 10_000_000_000, concurrency = 10_000 }
+limits = { requests_per_minute = 10_000_000, tokens_per_minute = 10_000_000_000, concurrency = 10_000MORE_LIMITS }
 budgets = [{ per = "day", amount = "1000000" }, { per = "month", amount = "1000000" }]
 log_bodies = "hash"
 "#;

@@ -23,8 +23,8 @@ use tonic::{
 };
 
 /// How many calls are in flight, and on how many connections.
-pub(super) const IN_FLIGHT: u64 = 64;
-pub(super) const CONNECTIONS: usize = 4;
+pub(crate) const IN_FLIGHT: u64 = 64;
+pub(crate) const CONNECTIONS: usize = 4;
 
 /// The deadline of each call.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ const SYSTEM: &str = "You are a concise assistant. Answer in at most three sente
 
 /// The clients of one side.
 #[derive(Clone)]
-pub(super) struct Load {
+pub(crate) struct Load {
     clients: Vec<Client<Channel>>,
     authorization: MetadataValue<Ascii>,
 }
@@ -49,23 +49,23 @@ struct Window {
 }
 
 /// What came of a stretch of load.
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// The times of the calls that were answered within the window, in microseconds.
-    pub(super) times: Histogram<u64>,
+    pub(crate) times: Histogram<u64>,
     /// How long the window was.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
     /// All calls that were answered.
-    pub(super) answered: u64,
-    pub(super) errors: u64,
-    pub(super) first_error: Option<String>,
+    pub(crate) answered: u64,
+    pub(crate) errors: u64,
+    pub(crate) first_error: Option<String>,
 }
 
 impl Load {
-    /// Connects to a side.
-    pub(super) async fn connect(url: &str, key: &str) -> Result<Self> {
+    /// Connects to the servers of a side, in turn.
+    pub(crate) async fn connect(urls: &[String], key: &str) -> Result<Self> {
         let mut clients = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let endpoint = Endpoint::from_shared(url.to_owned())?.tcp_nodelay(true);
+        for url in urls.iter().cycle().take(CONNECTIONS) {
+            let endpoint = Endpoint::from_shared(url.clone())?.tcp_nodelay(true);
             clients.push(Client::new(endpoint.connect().await?));
         }
         Ok(Self {
@@ -75,14 +75,14 @@ impl Load {
     }
 
     /// One call.
-    pub(super) async fn once(&self) -> Result<()> {
+    pub(crate) async fn once(&self) -> Result<()> {
         let mut client = self.clients[0].clone();
         client.complete(self.request(0)).await?;
         Ok(())
     }
 
     /// So many calls, unless `most` is over before.
-    pub(super) async fn calls(&self, calls: u64, most: Duration) -> Result<Answers> {
+    pub(crate) async fn calls(&self, calls: u64, most: Duration) -> Result<Answers> {
         let from = Instant::now();
         let window = Window {
             from,
@@ -95,7 +95,7 @@ impl Load {
     }
 
     /// Load for some time. `read` is called when the window opens, and when it closes.
-    pub(super) async fn time<T>(
+    pub(crate) async fn time<T>(
         &self,
         warm_up: Duration,
         measured: Duration,
@@ -227,7 +227,7 @@ impl Answers {
     }
 
     /// Calls per second within the window.
-    pub(super) fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.times.len() as f64 / self.took.as_secs_f64()
     }
 }

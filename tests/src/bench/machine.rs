@@ -7,7 +7,7 @@ use std::{fs, thread};
 const TICK_US: u64 = 10_000;
 
 /// The processor time that a process used so far, in microseconds, ended threads included.
-pub(super) fn cpu_us(process: u32) -> Result<u64> {
+pub(crate) fn cpu_us(process: u32) -> Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name, in parentheses, may hold anything.
     let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
@@ -18,13 +18,13 @@ pub(super) fn cpu_us(process: u32) -> Result<u64> {
 }
 
 /// The memory of a process that is in use, in MiB.
-pub(super) fn rss_mib(process: u32) -> Result<f64> {
+pub(crate) fn rss_mib(process: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     Ok(kibibytes(&status, "VmRSS:")? / 1024.0)
 }
 
 /// The processor time that all processes used so far, in microseconds.
-pub(super) fn busy_us() -> Result<u64> {
+pub(crate) fn busy_us() -> Result<u64> {
     let stat = fs::read_to_string("/proc/stat")?;
     let all = stat.lines().next().context("an empty stat")?;
     // user, nice, system, idle, iowait, irq, softirq, steal.
@@ -36,19 +36,19 @@ pub(super) fn busy_us() -> Result<u64> {
 }
 
 /// How many processes wanted a core over the last minute.
-pub(super) fn load_average() -> Result<f64> {
+pub(crate) fn load_average() -> Result<f64> {
     let text = fs::read_to_string("/proc/loadavg")?;
     let first = text.split(' ').next().context("an empty load average")?;
     Ok(first.parse()?)
 }
 
 /// The cores that this process may use.
-pub(super) fn cores() -> Result<usize> {
+pub(crate) fn cores() -> Result<usize> {
     Ok(thread::available_parallelism()?.get())
 }
 
 /// The machine's memory in GiB.
-pub(super) fn memory_gib() -> Result<f64> {
+pub(crate) fn memory_gib() -> Result<f64> {
     let text = fs::read_to_string("/proc/meminfo")?;
     Ok(kibibytes(&text, "MemTotal:")? / 1024.0 / 1024.0)
 }

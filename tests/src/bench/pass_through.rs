@@ -1,8 +1,10 @@
-//! The floor: gRPC in, OpenAI's JSON out, and back. No key, no limit, no money, no log.
+//! The floor: gRPC in, OpenAI's JSON out, and back. No key, no limit, no money, no log. Over Redis
+//! it also runs one script before the upstream call and one after it, as large as the gateway's.
 //!
 //! Its HTTP client and its listener have the settings of the gateway's, so that what differs is
 //! what the gateway does besides translating.
 
+use super::floor::Floor;
 use anyhow::{Context as _, Result};
 use reqwest::{Client, header::CONTENT_TYPE, redirect};
 use serde::{Deserialize, Serialize};
@@ -18,14 +20,25 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-/// Serves until it is killed. Writes its port to `port_file` once it listens.
+/// Serves until it is killed. Writes its port to `port_file` once it listens. `scripts` are a Redis
+/// and a file that says what to run there.
 ///
 /// # Errors
-/// If it can't listen.
-pub async fn serve(upstream: &str, listen: SocketAddr, port_file: Option<&Path>) -> Result<()> {
+/// If it can't listen, or Redis can't be reached.
+pub async fn serve(
+    upstream: &str,
+    listen: SocketAddr,
+    port_file: Option<&Path>,
+    scripts: Option<(&str, &Path)>,
+) -> Result<()> {
     tollgate::provider::http::install_tls();
+    let floor = match scripts {
+        Some((redis, frames)) => Some(Floor::connect(redis, frames).await?),
+        None => None,
+    };
     let service = PassThrough {
         client: client()?,
+        floor,
         url: format!("{upstream}/v1/chat/completions"),
     };
     let listener = TcpListener::bind(listen)
@@ -63,9 +76,20 @@ fn client() -> Result<Client> {
 struct PassThrough {
     client: Client,
     url: String,
+    floor: Option<Floor>,
 }
 
 impl PassThrough {
+    async fn answer(&self, spec: v1::CompletionSpec) -> Result<v1::CompleteResponse> {
+        let Some(floor) = &self.floor else {
+            return self.forward(spec).await;
+        };
+        let id = floor.before().await?;
+        let answer = self.forward(spec).await?;
+        floor.after(&id).await?;
+        Ok(answer)
+    }
+
     async fn forward(&self, spec: v1::CompletionSpec) -> Result<v1::CompleteResponse> {
         let response = self
             .client
@@ -170,7 +194,7 @@ impl CompletionService for PassThrough {
         request: Request<v1::CompleteRequest>,
     ) -> Result<Response<v1::CompleteResponse>, Status> {
         let spec = request.into_inner().spec.unwrap_or_default();
-        let answered = self.forward(spec).await;
+        let answered = self.answer(spec).await;
         answered
             .map(Response::new)
             .map_err(|error| Status::unavailable(format!("{error:#}")))

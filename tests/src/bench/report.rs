@@ -1,5 +1,6 @@
 //! What was measured.
 
+use super::cost::Costs;
 use serde::Serialize;
 use std::{fmt, time::Duration};
 
@@ -26,6 +27,30 @@ pub struct Report {
     pub pass_through: Side,
     /// The gateway.
     pub gateway: Side,
+}
+
+/// What was measured over Redis.
+#[derive(Clone, Debug, Serialize)]
+pub struct OverRedis {
+    /// The cores that all of it shared.
+    pub cores: usize,
+    /// The machine's memory.
+    pub memory_gib: f64,
+    /// The load average of the last minute before the start.
+    pub load_before: f64,
+    /// The rounds of each side.
+    pub rounds: usize,
+    /// How long one was measured.
+    #[serde(serialize_with = "seconds")]
+    pub measured: Duration,
+    /// The floor, which runs as many scripts.
+    pub pass_through: Side,
+    /// The gateway.
+    pub gateway: Side,
+    /// What scripts cost Redis that do all that they can.
+    pub costs: Costs,
+    /// Which Redis.
+    pub redis_version: String,
 }
 
 /// The gateway's memory in use.
@@ -75,17 +100,29 @@ pub struct Round {
     pub cores_elsewhere: f64,
 }
 
+impl Side {
+    /// Its calls per second over another's.
+    pub(super) fn rate_ratio(&self, other: &Self) -> f64 {
+        self.median.calls_per_second / other.median.calls_per_second
+    }
+
+    /// Its processor time per call over another's.
+    pub(super) fn cpu_ratio(&self, other: &Self) -> f64 {
+        self.median.cpu_us_per_call / other.median.cpu_us_per_call
+    }
+}
+
 impl Report {
     /// The gateway's calls per second over the pass-through's.
     #[must_use]
     pub fn rate_ratio(&self) -> f64 {
-        self.gateway.median.calls_per_second / self.pass_through.median.calls_per_second
+        self.gateway.rate_ratio(&self.pass_through)
     }
 
     /// The gateway's processor time per call over the pass-through's.
     #[must_use]
     pub fn cpu_ratio(&self) -> f64 {
-        self.gateway.median.cpu_us_per_call / self.pass_through.median.cpu_us_per_call
+        self.gateway.cpu_ratio(&self.pass_through)
     }
 
     /// How much the memory grew over the second half.
@@ -119,7 +156,7 @@ impl Round {
 }
 
 /// The middle one, or the mean of the middle two; 0 of none.
-fn median(mut figures: Vec<f64>) -> f64 {
+pub(super) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let last = figures.len().saturating_sub(1);
     match (figures.get(last / 2), figures.get(last.div_ceil(2))) {
@@ -130,29 +167,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:14} {:>8} {:>9} {:>9} {:>12} {:>9}",
-            "", "CALLS/S", "P50", "P99", "CPU/CALL", "RSS"
-        )?;
-        for (name, side) in [
-            ("pass-through", &self.pass_through),
-            ("gateway", &self.gateway),
-        ] {
-            let Round {
-                calls_per_second,
-                p50_ms,
-                p99_ms,
-                cpu_us_per_call,
-                ..
-            } = side.median;
-            writeln!(
-                f,
-                "{name:14} {calls_per_second:>8.0} {p50_ms:>6.2} ms {p99_ms:>6.2} ms \
-                 {cpu_us_per_call:>9.1} us {:>5.1} MB",
-                side.rss_mib
-            )?;
-        }
+        sides(f, &self.pass_through, &self.gateway)?;
         writeln!(
             f,
             "gateway / pass-through: {:.2} of the calls/s (target 0.80), {:.2} times the CPU",
@@ -186,6 +201,55 @@ impl fmt::Display for Report {
             self.cores_elsewhere()
         )
     }
+}
+
+impl fmt::Display for OverRedis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        sides(f, &self.pass_through, &self.gateway)?;
+        writeln!(
+            f,
+            "gateway / pass-through: {:.2} of the calls/s (target 0.80), {:.2} times the CPU",
+            self.gateway.rate_ratio(&self.pass_through),
+            self.gateway.cpu_ratio(&self.pass_through)
+        )?;
+        for (name, cost) in [("hold", self.costs.hold), ("settle", self.costs.settle)] {
+            writeln!(
+                f,
+                "{name:6} {:.1} us of Redis' CPU, {:.1} us of it in the script (target 60 us)",
+                cost.cpu_us, cost.script_us
+            )?;
+        }
+        write!(
+            f,
+            "machine: {} cores, {:.0} GB, Redis {}; load average before {:.2}",
+            self.cores, self.memory_gib, self.redis_version, self.load_before
+        )
+    }
+}
+
+/// The table of both sides.
+fn sides(f: &mut fmt::Formatter<'_>, floor: &Side, gateway: &Side) -> fmt::Result {
+    writeln!(
+        f,
+        "{:14} {:>8} {:>9} {:>9} {:>12} {:>9}",
+        "", "CALLS/S", "P50", "P99", "CPU/CALL", "RSS"
+    )?;
+    for (name, side) in [("pass-through", floor), ("gateway", gateway)] {
+        let Round {
+            calls_per_second,
+            p50_ms,
+            p99_ms,
+            cpu_us_per_call,
+            ..
+        } = side.median;
+        writeln!(
+            f,
+            "{name:14} {calls_per_second:>8.0} {p50_ms:>6.2} ms {p99_ms:>6.2} ms \
+             {cpu_us_per_call:>9.1} us {:>5.1} MB",
+            side.rss_mib
+        )?;
+    }
+    Ok(())
 }
 
 fn seconds<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {

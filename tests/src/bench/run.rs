@@ -7,9 +7,9 @@ use super::{
     machine,
     report::{Memory, Report, Round, Side},
 };
-use crate::harness::program;
+use crate::harness::{Redis, program};
 use anyhow::{Result, ensure};
-use std::{env, fs, process::Command, time::Duration};
+use std::{env, fs, path::Path, process::Command, time::Duration};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +30,12 @@ const MOST_FOR_HALF: Duration = Duration::from_secs(25);
 const SETTLES: Duration = Duration::from_millis(500);
 
 /// One of the two that are compared.
-struct Subject {
+pub(super) struct Subject {
     name: &'static str,
     process: u32,
     load: Load,
     rounds: Vec<Round>,
-    answered: u64,
+    pub(super) answered: u64,
 }
 
 /// Measures both sides.
@@ -46,15 +46,15 @@ pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report>
     let load_before = machine::load_average()?;
     let dir = tempfile::tempdir()?;
     let simulator = simulator(&dir.path().join("simulator.port"))?;
-    let floor = pass_through(&simulator.url(), &dir.path().join("pass-through.port"))?;
+    let floor = pass_through(&simulator.url(), &dir.path().join("pass-through.port"), None)?;
     let home = dir.path().join("gateway");
     fs::create_dir(&home)?;
     say("starting simulator, pass-through and gateway on loopback")?;
-    let started = gateway::start(&simulator.url(), &home).await?;
+    let started = gateway::start(&simulator.url(), &home, None).await?;
     let first_answer = started.first_answer;
     let mut ours = Subject::new("gateway", started.process.id(), &started.load);
     ours.answered += 1;
-    let theirs = Load::connect(&floor.url(), "none").await?;
+    let theirs = Load::connect(&[floor.url()], "none").await?;
     let mut theirs = Subject::new("pass-through", floor.id(), &theirs);
     say(&format!("memory: {} calls", plan.memory_calls))?;
     let memory = memory(plan, &mut ours).await?;
@@ -84,15 +84,22 @@ pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report>
     Ok(report)
 }
 
-fn simulator(port_file: &std::path::Path) -> Result<Listening> {
+pub(super) fn simulator(port_file: &Path) -> Result<Listening> {
     let mut command = Command::new(program("provider-simulator"));
     command.arg("--canned");
     Listening::start(command, port_file)
 }
 
-fn pass_through(upstream: &str, port_file: &std::path::Path) -> Result<Listening> {
+pub(super) fn pass_through(
+    upstream: &str,
+    port_file: &Path,
+    scripts: Option<(&Redis, &Path)>,
+) -> Result<Listening> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["pass-through", "--upstream", upstream]);
+    if let Some((redis, frames)) = scripts {
+        command.args(["--redis", &redis.url(), "--frames"]).arg(frames);
+    }
     Listening::start(command, port_file)
 }
 
@@ -112,7 +119,7 @@ async fn memory(plan: Plan, subject: &mut Subject) -> Result<Memory> {
 }
 
 impl Subject {
-    fn new(name: &'static str, process: u32, load: &Load) -> Self {
+    pub(super) fn new(name: &'static str, process: u32, load: &Load) -> Self {
         Self {
             name,
             process,
@@ -129,7 +136,7 @@ impl Subject {
         machine::rss_mib(self.process)
     }
 
-    async fn round(&mut self, plan: Plan, simulator: u32) -> Result<()> {
+    pub(super) async fn round(&mut self, plan: Plan, simulator: u32) -> Result<()> {
         let read = || {
             let server = machine::cpu_us(self.process)?;
             let load = machine::cpu_us(std::process::id())?;
@@ -167,7 +174,7 @@ impl Subject {
         Ok(())
     }
 
-    fn side(&self) -> Result<Side> {
+    pub(super) fn side(&self) -> Result<Side> {
         Ok(Side {
             calls: self.answered,
             rss_mib: machine::rss_mib(self.process)?,

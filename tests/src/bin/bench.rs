@@ -3,8 +3,10 @@
 //! Fails if a call fails, never for being slow: that depends on the machine.
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 use std::{
+    fmt::Display,
     fs,
     io::{self, Write as _},
     net::SocketAddr,
@@ -48,17 +50,33 @@ struct PassThrough {
     /// Write the port to this file once it listens.
     #[arg(long)]
     port_file: Option<PathBuf>,
+    /// Run scripts in this Redis.
+    #[arg(long, requires = "frames")]
+    redis: Option<String>,
+    /// The file that says which.
+    #[arg(long, requires = "redis")]
+    frames: Option<PathBuf>,
+}
+
+/// Where the gateway keeps its balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Store {
+    Memory,
+    Redis,
 }
 
 #[derive(Args)]
 struct Measure {
+    /// Where the gateway keeps its balances.
+    #[arg(long, value_enum, default_value_t = Store::Memory)]
+    store: Store,
     /// The rounds of each side.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=8))]
     rounds: u8,
     /// The seconds of a round.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=5))]
     seconds: u8,
-    /// Read the memory after so many calls.
+    /// Read the memory after so many calls (not over Redis).
     #[arg(long, default_value_t = 100_000)]
     memory_calls: u64,
     /// Write all figures to this file, as JSON.
@@ -75,7 +93,8 @@ async fn main() -> ExitCode {
     let ended = match arguments.command {
         Some(Command::PassThrough(floor)) => {
             let port_file = floor.port_file.as_deref();
-            pass_through::serve(&floor.upstream, floor.listen, port_file).await
+            let scripts = floor.redis.as_deref().zip(floor.frames.as_deref());
+            pass_through::serve(&floor.upstream, floor.listen, port_file, scripts).await
         }
         None => measure(&arguments.measure).await,
     };
@@ -100,17 +119,36 @@ async fn measure(asked: &Measure) -> Result<()> {
         memory_calls: asked.memory_calls,
     };
     let progress = |line: &str| writeln!(io::stderr(), "bench: {line}").context("stderr is closed");
-    let report = bench::run(plan, progress).await?;
+    match asked.store {
+        Store::Memory => {
+            let report = bench::run(plan, progress).await?;
+            show(asked, &report)?;
+            write_docs(asked, |old, date| bench::with_memory(old, &report, date))
+        }
+        Store::Redis => {
+            let report = bench::run_over_redis(plan, progress).await?;
+            show(asked, &report)?;
+            write_docs(asked, |old, date| bench::with_redis(old, &report, date))
+        }
+    }
+}
+
+fn show(asked: &Measure, report: &(impl Display + Serialize)) -> Result<()> {
     writeln!(io::stdout(), "{report}").context("standard output is closed")?;
     if let Some(path) = &asked.json {
-        fs::write(path, serde_json::to_vec_pretty(&report)?)
+        fs::write(path, serde_json::to_vec_pretty(report)?)
             .with_context(|| format!("{} can't be written", path.display()))?;
     }
-    if asked.write_docs {
-        let now = rfc3339(SystemClock.now());
-        let date = now.split('T').next().unwrap_or(&now);
-        fs::write(DOCUMENT, bench::markdown(&report, date))
-            .with_context(|| format!("{DOCUMENT} can't be written: run this in the repository"))?;
-    }
     Ok(())
+}
+
+fn write_docs(asked: &Measure, new: impl Fn(&str, &str) -> String) -> Result<()> {
+    if !asked.write_docs {
+        return Ok(());
+    }
+    let now = rfc3339(SystemClock.now());
+    let date = now.split('T').next().unwrap_or(&now);
+    let old = fs::read_to_string(DOCUMENT)
+        .with_context(|| format!("{DOCUMENT} can't be read: run this in the repository"))?;
+    fs::write(DOCUMENT, new(&old, date)).with_context(|| format!("{DOCUMENT} can't be written"))
 }

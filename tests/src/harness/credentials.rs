@@ -7,6 +7,7 @@ use tollgate::{config::Variables, keys};
 /// The keys of teams, and the variables that tell a gateway about them.
 pub struct Credentials {
     keys: BTreeMap<String, SecretString>,
+    operator: SecretString,
     variables: BTreeMap<String, String>,
 }
 
@@ -26,6 +27,9 @@ impl Credentials {
                 "simulated-provider-key".to_owned(),
             ),
         ]);
+        let operator = keys::ApiKey::generate("ops").expect("randomness and a valid id");
+        let hmac = keys::hmac_text(&operator.hmac(&pepper));
+        variables.insert("TEST_OPERATOR_HMAC".to_owned(), hmac);
         for team in teams {
             let key = keys::ApiKey::generate(team).expect("randomness and a valid id");
             let mut hmac = String::new();
@@ -35,7 +39,11 @@ impl Credentials {
             variables.insert(Self::variable(team), hmac);
             keys.insert((*team).to_owned(), key.text().clone());
         }
-        Self { keys, variables }
+        Self {
+            keys,
+            operator: operator.text().clone(),
+            variables,
+        }
     }
 
     /// The variable that holds the HMAC of a team's key.
@@ -48,6 +56,12 @@ impl Credentials {
     #[must_use]
     pub fn key(&self, team: &str) -> &str {
         self.keys[team].expose_secret()
+    }
+
+    /// The key of an operator, where [`super::Settings::operators`] are served.
+    #[must_use]
+    pub fn operator(&self) -> &str {
+        self.operator.expose_secret()
     }
 
     /// What a gateway process needs in its environment.

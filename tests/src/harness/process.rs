@@ -20,6 +20,8 @@ pub struct GatewayProcess {
     pub grpc: SocketAddr,
     /// Where it serves metrics.
     pub metrics: SocketAddr,
+    /// Where it serves operators, if it does.
+    pub admin: Option<SocketAddr>,
 }
 
 /// The path of one of the workspace's programs, built beside this test.
@@ -65,7 +67,12 @@ impl GatewayProcess {
             // Read on after the address, so that the process never blocks on its log.
             let _ = io::copy(&mut stdout, &mut io::sink());
         });
-        let Ok((grpc, metrics)) = told.recv_timeout(START) else {
+        let Ok(Addresses {
+            grpc,
+            metrics,
+            admin,
+        }) = told.recv_timeout(START)
+        else {
             let _ = child.kill();
             let ended = child.wait()?;
             anyhow::bail!("the gateway does not say where it listens; it ended with {ended}");
@@ -74,6 +81,7 @@ impl GatewayProcess {
             child,
             grpc,
             metrics,
+            admin,
         })
     }
 
@@ -119,13 +127,24 @@ pub fn signal(process: u32, name: &str) {
     );
 }
 
+/// Where a gateway serves.
+struct Addresses {
+    grpc: SocketAddr,
+    metrics: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
 /// The addresses in the log line that says `listening`.
-fn listening(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+fn listening(line: &str) -> Option<Addresses> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let fields = line.get("fields").unwrap_or(&line);
     if fields.get("event")? != "listening" {
         return None;
     }
     let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
-    Some((address("grpc")?, address("metrics")?))
+    Some(Addresses {
+        grpc: address("grpc")?,
+        metrics: address("metrics")?,
+        admin: address("admin"),
+    })
 }

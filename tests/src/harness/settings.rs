@@ -93,6 +93,15 @@ critical = "strong"
         self
     }
 
+    /// Serves operators on a free port.
+    #[must_use]
+    pub fn operators(self) -> Self {
+        self.section(
+            "[admin]\nlisten = \"127.0.0.1:0\"\n\
+             keys = [{ id = \"ops\", hmac_env = \"TEST_OPERATOR_HMAC\" }]",
+        )
+    }
+
     /// Replaces all routes.
     #[must_use]
     pub fn routes(mut self, text: &str) -> Self {
