@@ -40,6 +40,23 @@ test-clients: prerequisites ## Test the callers in Python, Go, TypeScript and Ja
 	$(CARGO) build --locked -p tollgate -p tollgate-tests --bins
 	@tests/clients/run.sh
 
+.PHONY: dashboards
+dashboards: ## Render deploy/grafana/dashboards from the panels
+	$(CARGO) build --workspace --all-targets --locked
+	UPDATE_DOCS=1 $(CARGO) test --workspace --locked --test integration dashboards::the_dashboards_are
+
+.PHONY: dashboards-check
+dashboards-check: ## Check the dashboards against Grafana's schema (needs npm)
+	cd tests/dashboards && npm ci --ignore-scripts --no-progress && npm run --silent check
+
+.PHONY: dashboards-shot
+dashboards-shot: ## Draw the dashboards with Grafana's panel library (needs npm, Chromium; minutes)
+	tests/dashboards/shot.sh
+
+.PHONY: rules-mutation
+rules-mutation: prerequisites ## Change each alert rule and see whether its tests notice (minutes)
+	@tests/rules/mutation
+
 .PHONY: smoke-compose
 smoke-compose: build ## Start deploy/compose.yaml on a Docker engine of its own and try it (root; some minutes)
 	@tests/deploy/smoke-compose.sh

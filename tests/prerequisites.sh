@@ -2,18 +2,21 @@
 # Installs what building and testing Tollgate need on a fresh Debian or Ubuntu with Rust:
 # a C compiler (ring and mimalloc are C inside), redis-server (the store's tests run the real
 # one), prometheus with promtool (rules, dashboards and /metrics are checked by the real one), and
-# Python with venv (a caller in Python, and the checks of deploy/).
+# Python with venv (a caller in Python, and the checks of deploy/); alertmanager with amtool, because
+# routes and inhibitions are tried in the real one.
 # Without root or sudo it prints the command and exits with 2.
 set -eu
 
 missing=""
 need() { # need COMMAND PACKAGE
-    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+    command -v "$1" >/dev/null 2>&1 || case "$missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac
 }
 need cc build-essential
 need redis-server redis-server
 need redis-cli redis-tools
 need promtool prometheus
+need prometheus prometheus
+need amtool prometheus-alertmanager
 need python3 python3
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 # Maven Central does not have gRPC's Java plugin for every machine. Java is tested where Maven is.

@@ -20,8 +20,6 @@ pub struct Catalog {
     pub complexity: BTreeMap<Complexity, Arc<Route>>,
     /// Teams by name.
     pub teams: BTreeMap<Arc<str>, Arc<Team>>,
-    /// Keys of the configuration by their id.
-    pub keys: BTreeMap<Arc<str>, Key>,
     /// The version of the price list: its date, or a hash of the configured prices.
     pub price_version: Arc<str>,
 }

@@ -168,9 +168,6 @@ pub struct HealthcheckArgs {
     /// Where it listens; no file is read then.
     #[arg(long, value_name = "IP:PORT")]
     pub address: Option<SocketAddr>,
-    /// Whether it shows a certificate there. Which one does not matter: nothing secret is sent.
-    #[arg(long, requires = "address")]
-    pub tls: bool,
     /// The service that is asked for; empty means the gateway as a whole.
     #[arg(long, value_name = "NAME", default_value = "")]
     pub service: String,

@@ -226,10 +226,10 @@ impl Shared {
         seen.named(id);
         let plan = self.plan(team, call).await?;
         seen.planned(&plan.route, &plan.steps[0].model.name, &plan.price_version);
-        let (plan, mut hold) = self.admit(id, team, call, plan, deadline, seen).await?;
+        let (plan, mut hold, first) = self.admit(id, team, call, plan, deadline, seen).await?;
         hold.keep(seat);
         let answer = self
-            .attempt_in_order(&plan, deadline, &mut hold, seen)
+            .attempt_in_order(&plan, deadline, (&mut hold, first), seen)
             .await?;
         Ok(hold.settle(answer))
     }

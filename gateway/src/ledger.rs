@@ -30,7 +30,7 @@ mod writer;
 pub use entry::{AttemptRecord, CallRecord, CounterRef, Entry, Kind};
 pub use error::LedgerError;
 pub use file::{Health, Ledger, Options};
-pub use fold::{Book, Fold, Found, OpenEntry, Restored, RunLimit};
+pub use fold::{Book, Fold, Found, OpenEntry, Restored, RunLimit, TopUpMade};
 pub use listing::{Filter, Form, list, recent};
 use std::io;
 pub use usage::usage_of;

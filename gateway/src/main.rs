@@ -58,11 +58,10 @@ async fn until_signal(serve: &Serve, config: Config, logs: &log::Logs) -> ExitCo
         Ok(app) => app,
         Err(error) => return complain(&error),
     };
-    tracing::info!(event = "listening", grpc = %app.grpc, metrics = %app.metrics);
-    let reload = || match config::load(&serve.config, &ProcessEnvironment) {
-        Ok(config) => app.reload(&config),
-        Err(problems) => app.reload_refused(&problems),
-    };
+    app.configured_by(&serve.config);
+    let admin = app.admin.map(tracing::field::display);
+    tracing::info!(event = "listening", grpc = %app.grpc, metrics = %app.metrics, admin);
+    let reload = || app.reload_file();
     let waited = app::shutdown_signal(reload).await;
     app.shutdown().await;
     match waited {

@@ -1,7 +1,7 @@
 //! The port to balances: whole decisions, never get and set.
 
 use crate::error::StoreError;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use std::sync::Arc;
 use tollgate_core::{
     HoldId, Money,
@@ -18,6 +18,9 @@ pub mod event;
 pub mod failover;
 pub mod memory;
 pub mod redis;
+pub mod top_up;
+
+pub use top_up::{TopUp, ToppedUp};
 
 /// Where limits and budgets are kept. All replicas that share a store keep one truth.
 ///
@@ -25,6 +28,17 @@ pub mod redis;
 pub trait Store: Send + Sync {
     /// Takes all that the request asks for from one scope, or nothing.
     fn hold<'a>(&'a self, limits: &'a Arc<Limits>, request: HoldRequest) -> Reply<'a, HoldReply>;
+
+    /// The same of a team and, if that is granted, of the deployment that its call would go to,
+    /// where one question can ask for both. `None`: the deployment was not asked.
+    fn hold_both<'a>(
+        &'a self,
+        team: (&'a Arc<Limits>, HoldRequest),
+        deployment: (&'a Arc<Limits>, HoldRequest),
+    ) -> Reply<'a, (HoldReply, Option<HoldReply>)> {
+        let _ = deployment;
+        async move { Ok((self.hold(team.0, team.1).await?, None)) }.boxed()
+    }
 
     /// What would refuse this request now. Takes nothing, leaves no earmark, passes no mark.
     fn probe<'a>(
@@ -65,6 +79,9 @@ pub trait Store: Send + Sync {
 
     /// The balances of a team's budgets.
     fn balances<'a>(&'a self, limits: &'a Arc<Limits>) -> Reply<'a, Vec<Balance>>;
+
+    /// Raises the bound of a budget until its window ends, once for a request.
+    fn top_up<'a>(&'a self, limits: &'a Arc<Limits>, top_up: TopUp) -> Reply<'a, ToppedUp>;
 
     /// The balance of a run's own budget, if it has one.
     fn run_balance<'a>(&'a self, team: &'a Scope, run: &'a Arc<str>) -> Reply<'a, Option<Balance>>;

@@ -18,5 +18,6 @@ mod testing;
 mod tests;
 
 pub use labels::{Component, Delivery, StoreCommand};
+pub(crate) use labels::{FallbackReason, Skip};
 pub(crate) use observer::CallObservation;
 pub use observer::{AlertSink, Build, Lengths, Observer, RpcObservation};

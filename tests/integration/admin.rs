@@ -28,6 +28,8 @@ struct Site {
     dir: TempDir,
     redis: Option<Redis>,
     teams: Vec<(String, String)>,
+    /// In place of the usual ones.
+    routes: Option<&'static str>,
 }
 
 impl Site {
@@ -43,6 +45,7 @@ impl Site {
             dir: TempDir::new().expect("a directory"),
             redis: None,
             teams: teams.iter().map(owned).collect(),
+            routes: None,
         }
     }
 
@@ -69,6 +72,9 @@ impl Site {
                  command_timeout = \"500ms\"\nexpected_replicas = 2",
             );
             variables.push(("TEST_REDIS_URL".to_owned(), redis.url()));
+        }
+        if let Some(routes) = self.routes {
+            settings = settings.routes(routes);
         }
         for (name, bounds) in &self.teams {
             settings = settings.team(name, bounds);

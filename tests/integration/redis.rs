@@ -1,6 +1,8 @@
 //! Several gateways and one Redis, as processes of their own: one truth, whatever is killed.
 
 mod cooldown;
+mod grace;
+mod one_call;
 mod outage;
 mod rebuild;
 mod shared;
@@ -25,6 +27,8 @@ struct Site {
     dir: TempDir,
     teams: Vec<(String, String)>,
     store: String,
+    /// Models and routes, if not the usual ones.
+    catalogue: Option<(&'static str, &'static str)>,
 }
 
 impl Site {
@@ -44,6 +48,7 @@ impl Site {
             teams: teams.iter().map(owned).collect(),
             // Machines of tests are slow and shared.
             store: "command_timeout = \"500ms\"\nexpected_replicas = 2".to_owned(),
+            catalogue: None,
         }
     }
 
@@ -59,6 +64,9 @@ impl Site {
             .ledger(&self.dir.path().join("ledger"))
             .server("max_wait = \"0s\"")
             .section(&store);
+        if let Some((models, routes)) = self.catalogue {
+            settings = settings.models(models).routes(routes);
+        }
         for (name, bounds) in &self.teams {
             settings = settings.team(name, bounds);
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 use tollgate_proto::v1::{self, AttemptOutcome};
 use tollgate_tests::{
-    harness::{Gateway, spec},
+    harness::{Gateway, scrape::Scrape, spec},
     simulator::{Action, Fault, Options, Refused, RetryAfter, Simulator},
 };
 
@@ -41,6 +41,32 @@ async fn simple_work_goes_to_cheap_models_and_hard_work_to_strong_ones() {
         let answer = caller.complete(by(complexity)).await.expect("an answer");
         assert_eq!(answer.receipt.expect("a receipt").model, model);
     }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_target_whose_breaker_is_open_counts_as_fallen_back_from() {
+    let simulator = simulator().await;
+    let down = Action::Refuse(Refused::Unavailable, RetryAfter::Absent);
+    simulator.push_fault(Fault::always(down).for_model("gpt-4"));
+    let once = |settings: tollgate_tests::harness::Settings| {
+        settings.section("[breaker]\nfailures = 1\nopen = \"60s\"")
+    };
+    let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], once).await;
+    let caller = gateway.caller("news");
+    for _ in 0..3 {
+        let answer = caller.complete(spec("strong", "Hello")).await;
+        let receipt = answer.expect("an answer").receipt.expect("a receipt");
+        assert_eq!(receipt.model, "gpt-3.5-turbo");
+    }
+    let scrape = Scrape::of(&gateway.metrics_url()).await;
+    let reason = |reason| {
+        let labels = [r#"from_model="gpt-4""#, reason];
+        scrape.sum("tollgate_fallbacks_total", &labels)
+    };
+    let passed_over = reason(r#"reason="breaker_open""#);
+    assert!(passed_over >= 1.0, "the breaker was open");
+    assert_eq!(reason("").to_string(), "3");
     gateway.stop().await;
 }
 

@@ -31,6 +31,7 @@ impl Site {
         certificate.write(dir.path());
         let settings = Settings::new(&simulator.base_url(), dir.path())
             .server(&Certificate::line(dir.path()))
+            .operators()
             .team("news", "");
         let config = dir.path().join("tollgate.toml");
         fs::write(&config, settings.text()).expect("it is written");
@@ -208,25 +209,48 @@ async fn chain_client_and_the_health_check_speak_tls() {
     let elsewhere = TempDir::new().expect("a directory");
     let output = doctor(&Certificate::new().write(elsewhere.path()));
     assert!(!output.status.success(), "another certificate is trusted");
-    let check = |more: &[&str]| {
-        let mut command = Command::new(program("tollgate"));
-        command.args(["healthcheck", "--address", &site.gateway.grpc.to_string()]);
-        command.args(more).output().expect("it runs").status.code()
-    };
-    assert_eq!(check(&["--tls"]), Some(0));
-    assert_eq!(check(&[]), Some(1), "there is no plaintext");
-    // By its file, which says that there is TLS.
+    // The health check asks the probes where there is TLS.
     let file = site.dir.path().join("health.toml");
-    let listen = site.gateway.grpc;
-    let text = format!("[server]\nlisten = \"{listen}\"\ntls = {{ cert_file = \"gone\" }}\n");
+    let (listen, probes) = (site.gateway.grpc, site.gateway.metrics);
+    let text = format!(
+        "[server]\nlisten = \"{listen}\"\nmetrics_listen = \"{probes}\"\n\
+         tls = {{ cert_file = \"gone\" }}\n"
+    );
     fs::write(&file, text).expect("it is written");
-    let mut command = Command::new(program("tollgate"));
-    let output = command
-        .arg("healthcheck")
-        .arg("--config")
-        .arg(&file)
-        .output();
-    assert_eq!(output.expect("it runs").status.code(), Some(0));
+    let mut check = Command::new(program("tollgate"));
+    let check = check.arg("healthcheck").arg("--config").arg(&file).output();
+    let check = check.expect("it runs");
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(check.status.success(), "{said}");
+}
+
+#[tokio::test]
+async fn operators_are_shown_the_same_certificate() {
+    let site = Site::start(Duration::ZERO).await;
+    let address = site.gateway.admin.expect("operators are served");
+    let list = |url: String, ca: &std::path::Path| {
+        let mut command = Command::new(program("tollgate"));
+        command
+            .args(["targets", "list", "--admin", &url, "--ca-file"])
+            .arg(ca)
+            .env("TOLLGATE_ADMIN_KEY", site.credentials.operator());
+        command.output().expect("it runs")
+    };
+    let port = address.port();
+    let served = list(format!("https://localhost:{port}"), &site.ca_file());
+    let said = String::from_utf8_lossy(&served.stderr).into_owned();
+    assert!(served.status.success(), "{said}");
+    let elsewhere = TempDir::new().expect("a directory");
+    let other = Certificate::new().write(elsewhere.path());
+    let refused = list(format!("https://localhost:{port}"), &other);
+    assert_eq!(
+        refused.status.code(),
+        Some(1),
+        "another certificate is trusted"
+    );
+    let plain = list(format!("http://localhost:{port}"), &site.ca_file());
+    assert_eq!(plain.status.code(), Some(1), "there is no plaintext");
+    assert!(site.gateway.terminate().success());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
     interactions::Interactions,
     keys::Keyring,
     ledger::LedgerError,
-    operators::{Configured, Operators},
+    operators::{Configured, Operators, Refusal},
     provider::{
         Provider,
         anthropic::Anthropic,
@@ -129,7 +129,7 @@ pub(super) async fn parts(
         configured(&config),
     );
     let read = operators.refresh().await;
-    read.map_err(|refusal| StartError::Store(refusal.to_string()))?;
+    read.map_err(unread)?;
     let gates = Arc::new(Gates::default());
     let (settler, task) = Settler::new(
         Arc::clone(&keeping.store),
@@ -156,6 +156,17 @@ pub(super) async fn parts(
         config,
     };
     Ok((parts, task, alerts))
+}
+
+/// Without what operators decided, keys that were revoked might work.
+fn unread(refusal: Refusal) -> StartError {
+    let why = match refusal {
+        Refusal::Unavailable(error) => error.detail,
+        other => other.to_string(),
+    };
+    StartError::Store(format!(
+        "can't read which keys operators made and revoked: {why}; start again when Redis answers"
+    ))
 }
 
 /// The certificate that callers are shown, if one is named.

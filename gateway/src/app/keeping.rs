@@ -6,16 +6,20 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     config::{self, Config, store::Kind},
-    ledger::{Fold, Health, Journal as _, Ledger, Options},
+    ledger::{Fold, Health, Journal as _, Ledger, Options, TopUpMade},
     operators::{Board, file::FileBoard},
     store::{
         Store,
-        failover::{BudgetsWithout, Failover, LimitsWithout, Policy},
+        failover::{
+            BudgetsWithout, Failover, LimitsWithout, Policy,
+            journal::{Journal, Unlanded},
+        },
         memory::MemoryStore,
         redis::{
             RedisStore, Settings, Topology,
             drain::{Archive, Drain, LedgerArchive, Teams},
         },
+        top_up::Made,
     },
     telemetry::Observer,
 };
@@ -128,8 +132,10 @@ impl There {
             tracing::error!(
                 endings,
                 charges,
+                journal = self.failover.has_journal(),
                 "Redis did not answer: holds of these endings are charged in full when their \
-                 leases end, and these charges that were made without it are lost"
+                 leases end, and these charges that were made without it are told at the next \
+                 start with this journal, or lost if there is none"
             );
         }
         self.stop_drain.cancel();
@@ -175,6 +181,10 @@ fn here(config: &Config, ground: &Ground) -> Result<Keeping, StartError> {
             store.restore_run(&team, run, bound.limit, bound.last_used);
         }
         store.restore_tally(&team, book.tally);
+        for (request, TopUpMade { counter, amount }) in book.top_ups {
+            let budget = counter.budget;
+            store.restore_top_up(&team, request, Made { budget, amount });
+        }
     }
     ground.observer.ledger_writer(true);
     tracing::info!(
@@ -207,12 +217,22 @@ async fn there(
     let (tasks, drain) = (TaskTracker::new(), TaskTracker::new());
     let watcher = || Arc::clone(&observer) as _;
     let store = RedisStore::connect(&settings, Arc::clone(&clock), watcher(), &tasks).await?;
+    let (journal, left) = match &config.store.on_failure.journal {
+        Some(dir) => {
+            let opened = Journal::open(dir);
+            let (journal, left) = opened.map_err(|error| StartError::Store(error.to_string()))?;
+            (Some(journal), left)
+        }
+        None => (None, Vec::new()),
+    };
     let failover = Failover::new(
         Arc::clone(&store) as _,
         policy(&config.store),
         (Arc::clone(&clock), watcher()),
+        journal,
         &tasks,
     );
+    restore(&failover, left, &catalog.load());
     let stop_drain = CancellationToken::new();
     let mut ledger = None;
     if redis.drain {
@@ -249,6 +269,33 @@ async fn there(
             stop_drain,
         })),
     })
+}
+
+/// Tells Redis of what an earlier process granted without it.
+fn restore(failover: &Failover, left: Vec<Unlanded>, catalog: &Catalog) {
+    let all = left.len();
+    let mut strangers = 0;
+    for one in left {
+        if let Some(team) = catalog.teams.get(&one.team) {
+            failover.restore(one, Arc::clone(&team.limits));
+        } else {
+            strangers += 1;
+        }
+    }
+    if strangers > 0 {
+        tracing::error!(
+            charges = strangers,
+            "the journal of the failover has charges of teams that are not configured; they stay \
+             in it until a start with these teams"
+        );
+    }
+    if all > 0 {
+        tracing::info!(
+            event = "failover_restored",
+            charges = all,
+            "Redis is told of what was granted without it before the last stop"
+        );
+    }
 }
 
 /// Says at the start what would be found out when the role is taken.

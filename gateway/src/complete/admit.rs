@@ -1,6 +1,6 @@
 //! Admission: the hold is taken here, at once, after a bounded wait, or not at all.
 
-use super::{LEASE_MS, Shared, gate::Gate, hold::Hold, line::Who, plan::Plan};
+use super::{LEASE_MS, Shared, gate::Gate, hold::Hold, line::Who, plan::Plan, quota::First};
 use crate::{
     call::{Call, Priority},
     catalog::Team,
@@ -46,8 +46,9 @@ impl Shared {
         mut plan: Plan,
         deadline: Instant,
         seen: &mut CallObservation,
-    ) -> Result<(Plan, Hold)> {
+    ) -> Result<(Plan, Hold, First)> {
         let started = Instant::now();
+        let mut first = self.first();
         let until = deadline
             .checked_sub(LEAST_SERVICE)
             .map_or(started, |latest| latest.min(started + self.patience(call)));
@@ -61,11 +62,14 @@ impl Shared {
                 priority: call.priority,
                 since: started,
             };
-            match self.hold_in_line(team, who, request, until, seen).await {
+            match self
+                .hold_in_line(team, who, (request, &plan, &mut first), until, seen)
+                .await
+            {
                 Ok(held) => {
                     let waited = started.elapsed();
                     seen.admitted(&held, waited);
-                    return Ok((plan, hold.granted(*held, waited)));
+                    return Ok((plan, hold.granted(*held, waited), first));
                 }
                 Err(error) => {
                     hold.never_taken(&error);
@@ -94,13 +98,14 @@ impl Shared {
         &self,
         team: &Arc<Team>,
         who: Who,
-        request: HoldRequest,
+        (request, plan, first): (HoldRequest, &Plan, &mut First),
         until: Instant,
         seen: &mut CallObservation,
     ) -> Result<Box<Held>> {
         let gate = self.gates.of(&team.limits.scope);
         if !gate.line.is_busy(who.priority) {
-            match self.ask(team, &gate, &request).await? {
+            let at_once = self.ask_both(team, (&request, who.priority), plan, first);
+            match self.said(team, &gate, at_once.await?)? {
                 Said::Held(held) => return Ok(held),
                 Said::Refused(refused) => worth_waiting(&refused.refusals, until)?,
             }
@@ -126,8 +131,33 @@ impl Shared {
         }
     }
 
+    /// Asks for the hold, and in the same question for that of the first deployment, if that may be
+    /// asked now.
+    async fn ask_both(
+        &self,
+        team: &Arc<Team>,
+        (request, priority): (&HoldRequest, Priority),
+        plan: &Plan,
+        first: &mut First,
+    ) -> Result<HoldReply> {
+        let step = (&*first, &plan.steps[0]);
+        let request = request.clone();
+        let Some((deployment, own)) = self.ask_first(step, request.id, priority) else {
+            return Ok(self.store.hold(&team.limits, request).await?);
+        };
+        let both = ((&team.limits, request), (&deployment.limits, own));
+        let (reply, told) = self.store.hold_both(both.0, both.1).await?;
+        first.told = told;
+        Ok(reply)
+    }
+
     async fn ask(&self, team: &Arc<Team>, gate: &Gate, request: &HoldRequest) -> Result<Said> {
-        match self.store.hold(&team.limits, request.clone()).await? {
+        let reply = self.store.hold(&team.limits, request.clone()).await?;
+        self.said(team, gate, reply)
+    }
+
+    fn said(&self, team: &Arc<Team>, gate: &Gate, reply: HoldReply) -> Result<Said> {
+        match reply {
             HoldReply::Held(held) => {
                 gate.note_balances(&held.budgets);
                 Ok(Said::Held(Box::new(held)))

@@ -6,12 +6,13 @@ use super::{
     hold::Hold,
     line::{Turn, Who},
     plan::{Plan, Step},
+    quota::First,
 };
 use crate::{
     catalog::Deployment,
     error::{Error, Result},
     provider::{Answer, Failure, FailureKind},
-    telemetry::CallObservation,
+    telemetry::{CallObservation, FallbackReason, Skip},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -49,6 +50,8 @@ pub(super) struct Trail<'a> {
     pub(super) line: Option<Arc<Gate>>,
     /// The turn at the head of such a line.
     pub(super) turn: Option<Turn>,
+    /// What the first deployment said, until it is looked at.
+    pub(super) first: Option<First>,
     pub(super) made: usize,
     /// The soonest that a refused deployment may have room, in milliseconds.
     pub(super) soonest_ms: Option<u64>,
@@ -56,6 +59,8 @@ pub(super) struct Trail<'a> {
     overflowed: Option<u64>,
     /// Whether every failure so far was the prompt's length.
     only_overflow: bool,
+    /// The model that was passed over last and why.
+    pub(super) skipped: Option<(Arc<str>, Skip)>,
     /// The model that failed last and why: where a fallback comes from.
     failed: Option<(Arc<str>, FailureKind)>,
 }
@@ -66,10 +71,11 @@ impl Shared {
         self: &Arc<Self>,
         plan: &Plan,
         deadline: Instant,
-        hold: &mut Hold,
+        (hold, first): (&mut Hold, First),
         seen: &mut CallObservation,
     ) -> Result<Answer> {
         let open = hold.open();
+        let id = open.id;
         let started = Instant::now();
         let mut trail = Trail {
             plan,
@@ -83,13 +89,18 @@ impl Shared {
             },
             line: None,
             turn: None,
+            first: Some(first),
             made: 0,
             soonest_ms: None,
             overflowed: None,
             only_overflow: true,
+            skipped: None,
             failed: None,
         };
         let outcome = self.rounds(hold, seen, &mut trail).await;
+        if let Some(first) = &trail.first {
+            self.forget_first(&plan.steps[0], id, first);
+        }
         if let Err(error) = &outcome {
             hold.fail(error);
         }
@@ -158,8 +169,11 @@ impl Shared {
                 }
             }
             let timeout = trail.plan.attempt_timeout.min(left);
+            let skipped = trail.skipped.take();
             if let Some((from, kind)) = trail.failed.take() {
                 seen.attempting_after(&from, kind, &step.model.name);
+            } else if let Some((from, skip)) = skipped {
+                seen.attempting_after(&from, FallbackReason::Skipped(skip), &step.model.name);
             }
             trail.made += 1;
             self.health
@@ -244,6 +258,11 @@ impl Shared {
 }
 
 impl Trail<'_> {
+    /// A target is passed over.
+    pub(super) fn note_skip(&mut self, step: &Step, skip: Skip) {
+        self.skipped = Some((Arc::clone(&step.model.name), skip));
+    }
+
     pub(super) fn note_wait(&mut self, ms: u64) {
         self.soonest_ms = Some(self.soonest_ms.map_or(ms, |soonest| soonest.min(ms)));
     }

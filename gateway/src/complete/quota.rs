@@ -1,12 +1,15 @@
 //! The quota of deployments: their limits, their cooldowns, and the line of those who wait.
 
 use super::{LEASE_MS, Shared, dispatch::Trail, hold::Hold, line::Turn, plan::Step};
-use crate::{catalog::Deployment, provider::Quota};
+use crate::{
+    call::Priority, catalog::Deployment, health::Condition, provider::Quota, telemetry::Skip,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tollgate_core::{
     HoldId, Money,
     account::{Cure, HoldReply},
+    breaker::Breaker,
     hold::HoldRequest,
     limit::Unit,
 };
@@ -14,7 +17,53 @@ use tollgate_core::{
 /// Quota that is above this share of the bucket, one fifth, is not worth a message to the store.
 const QUOTA_IS_LOW: u64 = 5;
 
+/// The deployment that a call goes to first, if it may, chosen before its team's limits are asked:
+/// so one question can ask for both.
+pub(crate) struct First {
+    turn: usize,
+    /// What its limits said, if they were asked.
+    pub(super) told: Option<HoldReply>,
+}
+
+impl First {
+    /// Whose turn it is among the deployments of a target.
+    pub(super) fn of<'a>(&self, step: &'a Step) -> Option<&'a Arc<Deployment>> {
+        let deployments = &step.model.deployments;
+        deployments.get(self.turn % deployments.len().max(1))
+    }
+}
+
 impl Shared {
+    pub(super) fn first(&self) -> First {
+        let turn = self.health.turn();
+        First { turn, told: None }
+    }
+
+    /// What to ask the first deployment with the team, if it has limits, works, and nobody waits
+    /// for it who is as important.
+    pub(super) fn ask_first<'a>(
+        &self,
+        (first, step): (&First, &'a Step),
+        call: HoldId,
+        priority: Priority,
+    ) -> Option<(&'a Arc<Deployment>, HoldRequest)> {
+        let deployment = first.of(step).filter(|one| !one.limits.is_empty())?;
+        let condition = self.health.condition(&deployment.id, self.clock.now());
+        let works = matches!(condition.breaker, Breaker::Closed | Breaker::Failing { .. })
+            && !condition.drained
+            && condition.cooldown_ms.is_none();
+        let gate = self.gates.of(&deployment.limits.scope);
+        let free = works && !gate.line.is_busy(priority);
+        free.then(|| (deployment, own_hold(call.attempt(1), step)))
+    }
+
+    /// A call does not go to its first deployment after all.
+    pub(super) fn forget_first(&self, step: &Step, call: HoldId, first: &First) {
+        if let (Some(HoldReply::Held(_)), Some(deployment)) = (&first.told, first.of(step)) {
+            self.give_back(deployment, Some(call.attempt(1)));
+        }
+    }
+
     /// Waits for the soonest provider quota, if that is in time: in line with everybody else who
     /// waits for it, so that only one of them asks the store.
     pub(super) async fn wait_for_quota(&self, trail: &mut Trail<'_>) -> bool {
@@ -50,35 +99,25 @@ impl Shared {
         left: Duration,
     ) -> Option<(Arc<Deployment>, Option<HoldId>)> {
         let deployments = &step.model.deployments;
-        let first = self.health.turn() % deployments.len().max(1);
-        let (before, from) = deployments.split_at(first);
+        let first = trail.first.take().unwrap_or_else(|| self.first());
+        let (before, from) = deployments.split_at(first.turn % deployments.len().max(1));
+        let mut told = first.told;
         for deployment in from.iter().chain(before) {
-            let late = trail.made > 0 && self.health.typical(&deployment.id) > left;
-            let now = self.clock.now();
-            if late || !self.health.admit(&deployment.id, now) {
-                if let Some(ms) = self.health.cooldown_ms(&deployment.id, now) {
-                    trail.note_wait(ms);
-                }
-                continue;
-            }
-            if deployment.limits.is_empty() {
-                trail.turn = None;
-                return Some((Arc::clone(deployment), None));
-            }
-            let gate = self.gates.of(&deployment.limits.scope);
-            let ours = |turn: &Turn| turn.is_of(&gate.line);
-            if !trail.turn.as_ref().is_some_and(ours) && gate.line.is_busy(trail.who.priority) {
-                self.health.not_used(&deployment.id);
-                trail.line.get_or_insert(gate);
-                continue;
-            }
             let number = u8::try_from(trail.made + 1).expect("at most MOST_ATTEMPTS");
             let id = hold.open().id.attempt(number);
-            match self
-                .store
-                .hold(&deployment.limits, own_hold(id, step))
-                .await
-            {
+            let reply = match told.take() {
+                Some(told) => Ok(told),
+                None if !self.may_be_asked(deployment, step, trail, left) => continue,
+                None if deployment.limits.is_empty() => {
+                    trail.turn = None;
+                    return Some((Arc::clone(deployment), None));
+                }
+                None => {
+                    let request = own_hold(id, step);
+                    self.store.hold(&deployment.limits, request).await
+                }
+            };
+            match reply {
                 Ok(HoldReply::Held(_)) => {
                     trail.turn = None;
                     self.settler.opened(&deployment.limits.scope, id);
@@ -86,6 +125,7 @@ impl Shared {
                 }
                 Ok(HoldReply::Refused(refused)) => {
                     self.health.not_used(&deployment.id);
+                    trail.note_skip(step, Skip::Quota);
                     let waits = refused.refusals.iter().map(|refusal| match refusal.cure() {
                         Cure::After(ms) => Some(ms),
                         Cure::Release => Some(50),
@@ -94,6 +134,7 @@ impl Shared {
                     let all: Option<Vec<u64>> = waits.collect();
                     if let Some(ms) = all.and_then(|waits| waits.into_iter().max()) {
                         trail.note_wait(ms);
+                        let gate = self.gates.of(&deployment.limits.scope);
                         trail.line.get_or_insert(gate);
                     }
                     self.observer
@@ -107,6 +148,38 @@ impl Shared {
             }
         }
         None
+    }
+
+    /// Whether a deployment works, is in time, and nobody waits for it who is as important.
+    fn may_be_asked(
+        &self,
+        deployment: &Deployment,
+        step: &Step,
+        trail: &mut Trail<'_>,
+        left: Duration,
+    ) -> bool {
+        let late = trail.made > 0 && self.health.typical(&deployment.id) > left;
+        let now = self.clock.now();
+        if late || !self.health.admit(&deployment.id, now) {
+            let condition = self.health.condition(&deployment.id, now);
+            if let Some(ms) = condition.cooldown_ms {
+                trail.note_wait(ms);
+            }
+            trail.note_skip(step, if late { Skip::Late } else { why(&condition) });
+            return false;
+        }
+        if deployment.limits.is_empty() {
+            return true;
+        }
+        let gate = self.gates.of(&deployment.limits.scope);
+        let ours = |turn: &Turn| turn.is_of(&gate.line);
+        if !trail.turn.as_ref().is_some_and(ours) && gate.line.is_busy(trail.who.priority) {
+            self.health.not_used(&deployment.id);
+            trail.line.get_or_insert(gate);
+            trail.note_skip(step, Skip::Quota);
+            return false;
+        }
+        true
     }
 
     pub(super) fn give_back(&self, deployment: &Arc<Deployment>, own_hold: Option<HoldId>) {
@@ -157,6 +230,17 @@ impl Shared {
                 }
             });
         }
+    }
+}
+
+/// Why a deployment that was not admitted is passed over.
+fn why(condition: &Condition) -> Skip {
+    if condition.drained {
+        Skip::Drained
+    } else if condition.cooldown_ms.is_some() {
+        Skip::Cooldown
+    } else {
+        Skip::BreakerOpen
     }
 }
 

@@ -121,6 +121,9 @@ fn store(store: &store::Store) -> Table {
         ]);
         on_failure.insert("grace".into(), grace.into());
     }
+    if let Some(journal) = &store.on_failure.journal {
+        on_failure.insert("journal".into(), text(&journal.to_string_lossy()));
+    }
     let mut table = table([
         ("on_failure", on_failure.into()),
         ("expected_replicas", number(store.expected_replicas.get())),

@@ -2,10 +2,10 @@
 
 mod redis;
 
-use super::{budget, reader::Reader};
+use super::{budget, ledger, reader::Reader};
 pub(super) use redis::TOPOLOGIES;
 pub use redis::{Redis, Topology};
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use tollgate_core::Money;
 
 /// How long calls may be admitted on a grace: it is no way to live without a store.
@@ -33,12 +33,15 @@ pub enum Kind {
 }
 
 /// What happens while the store can't be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnFailure {
     /// To rate and concurrency limits.
     pub limits: LimitsOnFailure,
     /// To hard budgets.
     pub budgets: BudgetsOnFailure,
+    /// Where this gateway keeps what it admitted without the store, so that a kill loses none of
+    /// it.
+    pub journal: Option<PathBuf>,
 }
 
 /// What happens to rate and concurrency limits without the store.
@@ -134,10 +137,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Store> {
 
 fn on_failure(reader: &mut Reader<'_>) -> Option<OnFailure> {
     let limits = reader.word("limits", &LIMITS);
+    let journal = reader.text("journal", ledger::directory);
     let word = reader.word("budgets", &BUDGETS);
     let budgets = match word.unwrap_or(BudgetsWord::Deny) {
         BudgetsWord::Grace => {
             reader.require("grace", "{ amount = \"1.00\", lasts = \"2m\" }");
+            // Money that a kill forgets is no budget.
+            reader.require("journal", "\"data/failover\"");
             let grace = reader.optional_table("grace", grace);
             grace.map(BudgetsOnFailure::Grace)
         }
@@ -155,6 +161,7 @@ fn on_failure(reader: &mut Reader<'_>) -> Option<OnFailure> {
     Some(OnFailure {
         limits: limits.unwrap_or(LimitsOnFailure::LocalFraction),
         budgets: budgets?,
+        journal,
     })
 }
 

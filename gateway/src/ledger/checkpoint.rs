@@ -5,7 +5,7 @@
 //! after the segments before it are durable; so where a checkpoint is, nothing before it is torn.
 
 use super::{
-    Book, CounterRef, Fold, LedgerError, OpenEntry, RunLimit,
+    Book, CounterRef, Fold, LedgerError, OpenEntry, RunLimit, TopUpMade,
     segment::{FORMAT, checkpoint_path},
 };
 use ring::digest;
@@ -52,6 +52,17 @@ struct TeamPage {
     counters: Vec<CounterPage>,
     runs: Vec<RunPage>,
     usage: UsagePage,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    top_ups: Vec<TopUpPage>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopUpPage {
+    request: Arc<str>,
+    budget: Arc<str>,
+    window: Arc<str>,
+    amount_nano_usd: i64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -194,6 +205,16 @@ fn team_page(name: &Arc<str>, book: &Book) -> TeamPage {
             })
             .collect(),
         usage: usage_page(&book.tally),
+        top_ups: book.top_ups.iter().map(top_up_page).collect(),
+    }
+}
+
+fn top_up_page((request, made): (&Arc<str>, &TopUpMade)) -> TopUpPage {
+    TopUpPage {
+        request: Arc::clone(request),
+        budget: Arc::clone(&made.counter.budget),
+        window: Arc::clone(&made.counter.window),
+        amount_nano_usd: made.amount.nanos(),
     }
 }
 
@@ -266,6 +287,7 @@ fn fold(page: Page) -> Result<Fold, String> {
         let book = Book {
             counters: team.counters.into_iter().map(counter).collect(),
             runs: runs.collect(),
+            top_ups: team.top_ups.into_iter().map(top_up).collect(),
             tally: tally(&team.usage).ok_or("a row of usage refers to no text")?,
         };
         teams.insert(team.team, book);
@@ -281,6 +303,17 @@ fn fold(page: Page) -> Result<Fold, String> {
     });
     let read_so_far = (page.entries, Timestamp::from_millis(page.latest_ms));
     Ok(Fold::from_parts(teams, open.collect(), read_so_far))
+}
+
+fn top_up(page: TopUpPage) -> (Arc<str>, TopUpMade) {
+    let made = TopUpMade {
+        counter: CounterKey {
+            budget: page.budget,
+            window: page.window,
+        },
+        amount: Money::from_nanos(page.amount_nano_usd),
+    };
+    (page.request, made)
 }
 
 fn counter(page: CounterPage) -> (CounterKey, Counter) {

@@ -43,6 +43,17 @@ pub struct Book {
     pub runs: BTreeMap<Arc<str>, RunLimit>,
     /// The usage of the last days.
     pub tally: Tally,
+    /// Top-ups by their requests, kept as long as their counters.
+    pub top_ups: BTreeMap<Arc<str>, TopUpMade>,
+}
+
+/// A top-up that counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopUpMade {
+    /// The counter whose bound it raised.
+    pub counter: CounterKey,
+    /// By how much.
+    pub amount: Money,
 }
 
 /// The bound of a run.
@@ -243,13 +254,25 @@ impl Fold {
 
     fn topped_up(&mut self, entry: &Entry) -> Effect {
         let id = Id::of(entry);
-        let is_known = self.endings.state(&id).is_some();
+        let book = self.book(&entry.team);
+        let is_known = book.top_ups.contains_key(&entry.hold);
+        // Checkpoints of older builds do not have them.
+        let is_known = is_known || self.endings.state(&id).is_some();
         self.endings.remember(id, entry.kind);
         if is_known {
             return Effect::Repeated;
         }
         let amount = Money::from_nanos(entry.top_up_nano_usd.unwrap_or(0));
         for counter in &entry.counters {
+            let made = TopUpMade {
+                counter: CounterKey {
+                    budget: Arc::clone(&counter.budget),
+                    window: Arc::clone(&counter.window),
+                },
+                amount,
+            };
+            let book = self.book(&entry.team);
+            book.top_ups.insert(Arc::clone(&entry.hold), made);
             let counter = self.counter(&entry.team, counter);
             counter.topped_up = counter.topped_up.plus(amount);
             // As in the account: a higher bound can be approached again.

@@ -3,7 +3,7 @@
 //! A [`Subject`] brings a store and a way to let time pass; the suite looks at replies alone, so
 //! that a store can't pass by keeping the right numbers where nobody reads them.
 
-use super::{Settlement, Store};
+use super::{Settlement, Store, TopUp, ToppedUp};
 use crate::ledger::CallRecord;
 use futures_util::future::{BoxFuture, join_all};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tollgate_core::{
     account::{Cure, Held, HoldReply, Refusal, Refused, SettleReply},
     budget::{BudgetSpec, Calendar, Mark, Window},
     hold::{Ending, HoldRequest, Need, RunTake, State},
-    limit::{BucketSpec, GaugeSpec, Limits, Scope, Unit},
+    limit::{BucketSpec, GaugeSpec, LARGEST_EXACT, Limits, Scope, Unit},
 };
 
 /// A store under test.
@@ -185,7 +185,37 @@ pub(crate) async fn check(subject: Arc<dyn Subject>) {
     keeps_floors(&Case::new(&subject, "floors")).await;
     sums_usage(&Case::new(&subject, "usage")).await;
     never_overspends_under_a_crowd(&Case::new(&subject, "crowd")).await;
+    tops_up_once(&Case::new(&subject, "top-up")).await;
     cools_down_and_observes(&subject).await;
+}
+
+async fn tops_up_once(case: &Case) {
+    let store = case.subject.store();
+    let ask = async |request: &str, budget: &str, amount| {
+        let top_up = TopUp {
+            budget: budget.into(),
+            amount: Money::from_nanos(amount),
+            request: request.into(),
+        };
+        let answer = store.top_up(&case.limits, top_up).await;
+        answer.expect("an answer")
+    };
+    case.refused(case.request(1, 1, 10_001)).await;
+    // It was marked as full, and can be so again.
+    assert_eq!(ask("one", "day", 5_000).await, ToppedUp::Done);
+    assert_eq!(ask("one", "day", 5_000).await, ToppedUp::Done);
+    let reused = ToppedUp::Reused(Money::from_nanos(5_000));
+    assert_eq!(ask("one", "day", 6_000).await, reused);
+    assert_eq!(ask("two", "month", 1).await, ToppedUp::Unbounded);
+    assert_eq!(ask("two", "year", 1).await, ToppedUp::Unbounded);
+    let most = i64::try_from(LARGEST_EXACT).expect("it fits");
+    assert_eq!(ask("two", "day", most - 14_999).await, ToppedUp::TooLarge);
+    let held = case.held(case.request(2, 1, 15_000)).await;
+    assert_eq!(held.budgets[0].limit, Some(Money::from_nanos(15_000)));
+    let refused = case.refused(case.request(3, 1, 1)).await;
+    assert_eq!(refused.crossings.len(), 1, "a higher bound is reached anew");
+    assert_eq!(ask("two", "day", 1).await, ToppedUp::Done);
+    case.held(case.request(4, 1, 1)).await;
 }
 
 async fn holds_and_settles(case: &Case) {

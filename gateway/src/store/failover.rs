@@ -4,6 +4,7 @@
 //! part of the limits. What is granted here is settled here, and its charge is told to the shared
 //! store when it answers again.
 
+pub mod journal;
 mod local;
 mod port;
 mod replay;
@@ -19,6 +20,8 @@ use crate::{
     ledger::{Entry, Journal, Place},
 };
 use futures_util::future::FutureExt as _;
+use journal::{Journal as OwnJournal, Unlanded};
+pub(super) use replay::is_replay;
 use replay::{Replay, Replays};
 use std::{
     collections::HashMap,
@@ -34,7 +37,7 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate_core::{
     HoldId, Money,
-    account::{Held, HoldReply, Refusal, SettleReply},
+    account::{HoldReply, Refusal, SettleReply},
     budget::Balance,
     hold::HoldRequest,
     limit::{Limits, Scope, Unit},
@@ -96,6 +99,8 @@ struct Shared {
     /// How many those are, so that the common case takes no lock.
     degraded: AtomicUsize,
     replays: Replays,
+    /// What of all this outlives the process.
+    journal: Option<Arc<OwnJournal>>,
 }
 
 /// A hold that was granted here.
@@ -108,7 +113,7 @@ struct Granted {
     request: HoldRequest,
 }
 
-/// Remembers nothing: what counts is told to the shared store.
+/// Remembers nothing: what counts is told to the shared store, and noted in a journal of its own.
 struct NoJournal;
 
 impl Journal for NoJournal {
@@ -128,12 +133,14 @@ impl Journal for NoJournal {
 }
 
 impl Failover {
-    /// Goes on without `primary` as `policy` says.
+    /// Goes on without `primary` as `policy` says. Without a journal a kill loses the charges that
+    /// the shared store was not told of.
     #[must_use]
     pub fn new(
         primary: Arc<dyn Store>,
         policy: Policy,
         (clock, observer): (Arc<dyn Clock>, Arc<dyn StoreObserver>),
+        journal: Option<Arc<OwnJournal>>,
         tasks: &TaskTracker,
     ) -> Arc<Self> {
         let shared = Arc::new(Shared {
@@ -145,10 +152,22 @@ impl Failover {
             since: Mutex::default(),
             degraded: AtomicUsize::new(0),
             replays: Replays::default(),
+            journal,
         });
         let stop = CancellationToken::new();
         tasks.spawn(replay::repeat(Arc::downgrade(&shared), stop.clone()));
         Arc::new(Self { shared, stop })
+    }
+
+    /// Tells the shared store of what a journal had left, with the limits of its team.
+    pub fn restore(&self, left: Unlanded, limits: Arc<Limits>) {
+        self.shared.replays.push(Replay::left(left, limits));
+    }
+
+    /// Whether charges that wait outlive this process.
+    #[must_use]
+    pub fn has_journal(&self) -> bool {
+        self.shared.journal.is_some()
     }
 
     /// Tells the shared store of the charges that wait, until `deadline`. Returns how many still
@@ -221,59 +240,31 @@ impl Shared {
         limits: &Arc<Limits>,
         request: HoldRequest,
     ) -> Result<HoldReply, StoreError> {
-        let error = match self.primary.hold(limits, request.clone()).await {
+        match self.primary.hold(limits, request.clone()).await {
             Ok(reply) => {
                 self.answered(&limits.scope);
-                return Ok(reply);
+                Ok(reply)
             }
-            Err(error) => error,
-        };
-        let missing = self.missed(&limits.scope);
-        let reply = match self.part_of(limits, &request, missing) {
-            Some(part) => self.hold_here(limits, part, request).await,
-            None => None,
-        };
-        let decision = match &reply {
-            Some(HoldReply::Held(_)) => "held",
-            Some(_) => "refused",
-            None => "unavailable",
-        };
-        self.observer.decided_locally(&limits.scope, decision);
-        reply.ok_or(error)
+            Err(error) => self.without(limits, request, error).await,
+        }
     }
 
-    async fn hold_here(
+    async fn hold_both(
         &self,
-        limits: &Arc<Limits>,
-        part: Arc<Limits>,
-        request: HoldRequest,
-    ) -> Option<HoldReply> {
-        let here = HoldRequest {
-            run: None,
-            ..request.clone()
-        };
-        match self.local.hold(&part, here).await.ok()? {
-            HoldReply::Held(held) => {
-                let limits = Arc::clone(limits);
-                let granted = Granted {
-                    limits,
-                    part,
-                    request,
-                };
-                self.granted().insert(granted.request.id, granted);
-                // Nobody knows the balances.
-                let budgets = Vec::new();
-                Some(HoldReply::Held(Held { budgets, ..held }))
-            }
-            HoldReply::Refused(refused) => {
-                let budget = |refusal: &Refusal| matches!(refusal, Refusal::Budget { .. });
-                // The grace is used up, which says nothing about the budget.
-                if refused.refusals.iter().any(budget) {
-                    return None;
+        team: (&Arc<Limits>, HoldRequest),
+        deployment: (&Arc<Limits>, HoldRequest),
+    ) -> Result<(HoldReply, Option<HoldReply>), StoreError> {
+        let (limits, request) = (team.0, team.1.clone());
+        let scope = &deployment.0.scope;
+        match self.primary.hold_both(team, deployment).await {
+            Ok(replies) => {
+                self.answered(&limits.scope);
+                if replies.1.is_some() {
+                    self.answered(scope);
                 }
-                Some(HoldReply::Refused(refused))
+                Ok(replies)
             }
-            other => Some(other),
+            Err(error) => Ok((self.without(limits, request, error).await?, None)),
         }
     }
 
@@ -289,9 +280,7 @@ impl Shared {
         };
         let reply = self.local.settle(here).await?;
         match &reply {
-            SettleReply::Applied(_) => {
-                self.replays.push(Replay::new(granted, &settlement));
-            }
+            SettleReply::Applied(_) => self.replay(granted, &settlement),
             SettleReply::Alive => {
                 self.granted().insert(settlement.id, granted);
             }
@@ -312,7 +301,11 @@ impl Shared {
         };
         let extended = self.local.extend(&part, id, extra).await?;
         if extended && let Some(granted) = self.granted().get_mut(&id) {
-            granted.request.amount = granted.request.amount.plus(extra);
+            let amount = granted.request.amount.plus(extra);
+            if let Some(journal) = &self.journal {
+                journal.extended(id, amount).map_err(unwritten)?;
+            }
+            granted.request.amount = amount;
         }
         Ok(extended)
     }
@@ -345,7 +338,8 @@ impl Shared {
             for swept in self.local.sweep(&part).await? {
                 let granted = self.granted().remove(&swept.id);
                 if let Some(granted) = granted {
-                    self.replays.push(Replay::expired(granted));
+                    let in_full = granted.in_full();
+                    self.replay(granted, &in_full);
                 }
                 all.push(swept);
             }
@@ -357,6 +351,11 @@ impl Shared {
         }
         Ok(all)
     }
+}
+
+fn unwritten(error: io::Error) -> StoreError {
+    let detail = format!("the journal of the failover can't be written: {error}");
+    StoreError { detail }
 }
 
 #[cfg(test)]

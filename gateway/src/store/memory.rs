@@ -3,7 +3,9 @@
 //! Each scope has an account behind a lock that is never held across an await. Entries go to the
 //! journal under the same lock, so that the ledger's order is the order of the decisions.
 
-use super::{Reply, Settlement, Store, Swept, UsageRow};
+mod top_up;
+
+use super::{Reply, Settlement, Store, Swept, TopUp, ToppedUp, UsageRow, top_up::Made};
 use crate::{
     clock::{Clock, utc},
     error::StoreError,
@@ -48,6 +50,8 @@ pub struct MemoryStore {
 struct Books {
     account: Account,
     tally: Tally,
+    /// By request.
+    topped_up: HashMap<Arc<str>, Made>,
 }
 
 impl MemoryStore {
@@ -355,6 +359,10 @@ impl Store for MemoryStore {
         let books = self.books(&limits.scope);
         let balances = lock(&books).account.balances(limits, self.clock.now());
         future::ready(Ok(balances)).boxed()
+    }
+
+    fn top_up<'a>(&'a self, limits: &'a Arc<Limits>, top_up: TopUp) -> Reply<'a, ToppedUp> {
+        future::ready(self.top_up_now(limits, &top_up)).boxed()
     }
 
     fn run_balance<'a>(&'a self, team: &'a Scope, run: &'a Arc<str>) -> Reply<'a, Option<Balance>> {

@@ -6,6 +6,8 @@
 
 mod accounts;
 mod args;
+mod board;
+mod both;
 mod checks;
 mod decide;
 pub mod drain;
@@ -22,6 +24,7 @@ mod roll;
 mod script;
 pub mod seed;
 mod settings;
+mod top_up;
 mod wire;
 
 use super::{
@@ -79,6 +82,8 @@ struct Shared {
     endings: Arc<Endings>,
     observer: Arc<dyn StoreObserver>,
     rebuild_wait: Duration,
+    /// Whether one script may touch a team and a deployment.
+    one_slot: bool,
     first_identity: String,
     /// Teams whose balances were lost: what this replica did lately may be lost with them.
     lost: Mutex<HashSet<Scope>>,
@@ -126,6 +131,7 @@ impl RedisStore {
             endings: Arc::default(),
             observer,
             rebuild_wait: settings.rebuild_wait,
+            one_slot: !matches!(settings.topology, Topology::Cluster),
             first_identity,
             lost: Mutex::default(),
         });

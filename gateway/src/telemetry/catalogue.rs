@@ -2,10 +2,10 @@
 //! are made from it, and a test compares what is scraped with it.
 
 use super::labels::{
-    Alone, Auth, BreakerState, Class, Closed, Component, Decision, Delivery, Folded, GrpcCode,
-    HoldEnding, Limiter, Outcome, Period, Shed, Signal, StoreCommand, TokenClass,
+    Alone, Auth, BreakerState, Class, Closed, Component, Decision, Delivery, FallbackReason,
+    Folded, GrpcCode, HoldEnding, Limiter, Outcome, Period, Shed, Signal, StoreCommand, TokenClass,
 };
-use crate::{complete::AttemptOutcome, provider::FailureKind};
+use crate::complete::AttemptOutcome;
 use std::fmt::Write as _;
 
 /// One metric.
@@ -140,7 +140,7 @@ const CALENDAR: Label = Label {
     values: Values::Closed(&["day", "month"]),
 };
 const RESULT: Label = closed::<AttemptOutcome>("result");
-const FAILURE: Label = closed::<FailureKind>("reason");
+const FALLBACK: Label = closed::<FallbackReason>("reason");
 const BREAKER: Label = closed::<BreakerState>("to");
 const TOKEN_CLASS: Label = closed::<TokenClass>("class");
 const ENDING: Label = closed::<HoldEnding>("ending");
@@ -269,8 +269,8 @@ catalogue! {
         ).of(&[DEPLOYMENT]);
         FALLBACKS = counter(
             "tollgate_fallbacks_total", "fallbacks",
-            "Calls that went on to another model, and why the one before failed.",
-        ).of(&[FROM_MODEL, TO_MODEL, FAILURE]);
+            "Calls that went on to another model, and why: the one before failed, or was passed over.",
+        ).of(&[FROM_MODEL, TO_MODEL, FALLBACK]);
         BREAKER_STATE = gauge(
             "tollgate_circuit_breaker_state", "state", "0 closed, 1 half open, 2 open.",
         ).of(&[DEPLOYMENT]).zero();

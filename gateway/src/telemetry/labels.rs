@@ -1,6 +1,10 @@
 //! The closed sets of label values. A label that is not from one of these comes from the
 //! configuration or the build, never from a caller.
 
+mod fallback;
+
+pub(crate) use fallback::{FallbackReason, Skip};
+
 use crate::{complete::AttemptOutcome, error::Error, provider::FailureKind};
 use std::marker::PhantomData;
 
@@ -342,6 +346,10 @@ closed! {
         Drain = "drain",
         /// Looking whether it is there.
         Ping = "ping",
+        /// Reading and writing what operators decided.
+        Operators = "operators",
+        /// Raising a budget.
+        TopUp = "top_up",
     }
 }
 
@@ -449,6 +457,26 @@ closed! {
         ListBudgets = "tollgate.v1.UsageService/ListBudgets",
         /// ListModels.
         ListModels = "tollgate.v1.UsageService/ListModels",
+        /// CreateKey.
+        CreateKey = "tollgate.admin.v1.AdminService/CreateKey",
+        /// ListKeys.
+        ListKeys = "tollgate.admin.v1.AdminService/ListKeys",
+        /// RevokeKey.
+        RevokeKey = "tollgate.admin.v1.AdminService/RevokeKey",
+        /// ListTargets.
+        ListTargets = "tollgate.admin.v1.AdminService/ListTargets",
+        /// DrainTarget.
+        DrainTarget = "tollgate.admin.v1.AdminService/DrainTarget",
+        /// RestoreTarget.
+        RestoreTarget = "tollgate.admin.v1.AdminService/RestoreTarget",
+        /// ListBudgets, of all teams.
+        AllBudgets = "tollgate.admin.v1.AdminService/ListBudgets",
+        /// TopUpBudget.
+        TopUpBudget = "tollgate.admin.v1.AdminService/TopUpBudget",
+        /// QueryUsage, of all teams.
+        AllUsage = "tollgate.admin.v1.AdminService/QueryUsage",
+        /// ReloadConfig.
+        ReloadConfig = "tollgate.admin.v1.AdminService/ReloadConfig",
         /// Health, once.
         HealthCheck = "grpc.health.v1.Health/Check",
         /// Health, from now on.
@@ -484,6 +512,16 @@ impl Rpc {
             | Self::GetBudget
             | Self::ListBudgets
             | Self::ListModels
+            | Self::CreateKey
+            | Self::ListKeys
+            | Self::RevokeKey
+            | Self::ListTargets
+            | Self::DrainTarget
+            | Self::RestoreTarget
+            | Self::AllBudgets
+            | Self::TopUpBudget
+            | Self::AllUsage
+            | Self::ReloadConfig
             | Self::HealthCheck
             | Self::Other => "unary",
         }

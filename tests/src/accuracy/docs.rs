@@ -31,6 +31,8 @@ gateway that was killed are charged more than billed: in full, because nobody kn
   than it holds and Redis lost nothing that it acknowledged. Else it is 1 and what calls in flight
   may cost above their holds (hold below cost), or what only Redis knew (flushed, failed over), over
   the limit.
+  At no admission may more than the limit be spent and held, as receipts tell it; that holds for all
+  rows.
 - **falsely refused**: calls that fit by their holds, by what the refusal says was spent and held, or
   by what was left when nothing was in flight.
 - **no store**: calls refused because Redis did not answer; nothing was charged for them.

@@ -127,13 +127,13 @@ impl Site {
     pub(crate) async fn at_rest(&self, within: Duration) -> Result<i64> {
         let until = Instant::now() + within;
         loop {
-            let mut told = Vec::new();
-            for caller in self.live() {
-                told.push(day(caller).await?);
-            }
-            let first = told.first().context("no gateway is left")?;
-            if first.held_nano_usd == 0 && told.iter().all(|one| one == first) {
-                return Ok(first.spent_nano_usd);
+            // On a busy machine Redis may be late for once; that is asked again.
+            let told = self.told().await;
+            if let Ok(told) = &told {
+                let first = told.first().context("no gateway is left")?;
+                if first.held_nano_usd == 0 && told.iter().all(|one| one == first) {
+                    return Ok(first.spent_nano_usd);
+                }
             }
             ensure!(
                 Instant::now() < until,
@@ -141,6 +141,15 @@ impl Site {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The day's balance, as each of them says.
+    async fn told(&self) -> Result<Vec<v1::BudgetBalance>> {
+        let mut told = Vec::new();
+        for caller in self.live() {
+            told.push(day(caller).await?);
+        }
+        Ok(told)
     }
 
     /// Waits until the ledger has all that `redis` has, stops all gateways, and returns what the

@@ -184,7 +184,12 @@ fn hold_args(id: &str, now_ms: i64) -> Vec<u8> {
 /// As `settle.lua` describes them.
 fn settle_args(id: &str) -> Vec<u8> {
     let mut args = Packed::new();
-    args.text(id).text("S").int(1).int(7).int(35).text("2310000");
+    args.text(id)
+        .text("S")
+        .int(1)
+        .int(7)
+        .int(35)
+        .text("2310000");
     args.int(15 * MINUTE_MS).int(24 * 60 * MINUTE_MS);
     args.int(1).int(4).int(4).int(1);
     args.text("nobody").int(2_000).int(32 * 24 * 60 * MINUTE_MS);
@@ -197,6 +202,12 @@ fn settle_args(id: &str) -> Vec<u8> {
         args.int(500).int(800).int(1_000);
     }
     args.text("content-analysis ask gpt-4").text("rest");
-    args.int(1).int(7).int(0).int(0).int(35).int(0).int(2_310_000);
+    args.int(1)
+        .int(7)
+        .int(0)
+        .int(0)
+        .int(35)
+        .int(0)
+        .int(2_310_000);
     args.finish()
 }

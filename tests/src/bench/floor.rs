@@ -52,6 +52,10 @@ pub(super) fn check(value: &Value, expected: u8) -> Result<()> {
         anyhow::bail!("a script answered {value:?}");
     };
     let kind = bytes.iter().take(6).any(|byte| *byte == expected);
-    ensure!(kind, "a script answered {:?}", String::from_utf8_lossy(bytes));
+    ensure!(
+        kind,
+        "a script answered {:?}",
+        String::from_utf8_lossy(bytes)
+    );
     Ok(())
 }

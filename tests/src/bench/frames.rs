@@ -1,7 +1,7 @@
 //! What the gateway sends to Redis for one call, taken from MONITOR, so that the pass-through can
 //! send the same: the same scripts, with as many keys and arguments, on keys of its own.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -250,6 +250,9 @@ mod tests {
             template.keys[0].filled(&other),
             format!("tollgate:1:{FLOOR_TAG}:h:{other}").into_bytes()
         );
-        assert_eq!(template.args[0].filled(&other), format!("x{other}y").into_bytes());
+        assert_eq!(
+            template.args[0].filled(&other),
+            format!("x{other}y").into_bytes()
+        );
     }
 }

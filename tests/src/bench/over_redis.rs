@@ -93,6 +93,8 @@ async fn drained(redis: &Redis) -> Result<()> {
 
 fn version(redis: &Redis) -> Result<String> {
     let info: String = redis.command(&["INFO", "server"]);
-    let found = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    let found = info
+        .lines()
+        .find_map(|line| line.strip_prefix("redis_version:"));
     Ok(found.context("no version")?.trim().to_owned())
 }

@@ -215,7 +215,7 @@ impl fmt::Display for OverRedis {
         for (name, cost) in [("hold", self.costs.hold), ("settle", self.costs.settle)] {
             writeln!(
                 f,
-                "{name:6} {:.1} us of Redis' CPU, {:.1} us of it in the script (target 60 us)",
+                "{name:6} {:.1} us of Redis' CPU (target 60 us); {:.1} us in the script, by the clock",
                 cost.cpu_us, cost.script_us
             )?;
         }

@@ -46,7 +46,11 @@ pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report>
     let load_before = machine::load_average()?;
     let dir = tempfile::tempdir()?;
     let simulator = simulator(&dir.path().join("simulator.port"))?;
-    let floor = pass_through(&simulator.url(), &dir.path().join("pass-through.port"), None)?;
+    let floor = pass_through(
+        &simulator.url(),
+        &dir.path().join("pass-through.port"),
+        None,
+    )?;
     let home = dir.path().join("gateway");
     fs::create_dir(&home)?;
     say("starting simulator, pass-through and gateway on loopback")?;
@@ -98,7 +102,9 @@ pub(super) fn pass_through(
     let mut command = Command::new(env::current_exe()?);
     command.args(["pass-through", "--upstream", upstream]);
     if let Some((redis, frames)) = scripts {
-        command.args(["--redis", &redis.url(), "--frames"]).arg(frames);
+        command
+            .args(["--redis", &redis.url(), "--frames"])
+            .arg(frames);
     }
     Listening::start(command, port_file)
 }

@@ -108,19 +108,15 @@ impl From<Status> for Failure {
                     .to_owned(),
                 Verdict::Unhealthy,
             ),
-            Code::Unavailable
-                if status.metadata().get("grpc-status-details-bin").is_none()
-                    && std::error::Error::source(&status).is_some() =>
-            {
-                (
-                    format!(
-                        "can't connect: {}; is [admin] in the gateway's configuration, and is \
-                         --admin its address?",
-                        root(&status)
-                    ),
-                    Verdict::Unhealthy,
-                )
-            }
+            // The gateway's own answers have no cause here.
+            Code::Unavailable if std::error::Error::source(&status).is_some() => (
+                format!(
+                    "can't connect: {}; is [admin] in the gateway's configuration, and is --admin \
+                     its address?",
+                    root(&status)
+                ),
+                Verdict::Unhealthy,
+            ),
             _ => (message.to_owned(), Verdict::Unhealthy),
         };
         Self { message, verdict }

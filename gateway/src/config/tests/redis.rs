@@ -108,17 +108,22 @@ fn keys_that_do_nothing_are_refused() {
 
 #[test]
 fn a_grace_has_an_amount_and_an_end() {
-    let text =
-        "on_failure = { budgets = \"grace\", grace = { amount = \"1.50\", lasts = \"2m\" } }";
+    let text = "on_failure = { budgets = \"grace\", grace = { amount = \"1.50\", lasts = \"2m\" }, journal = \"j\" }";
     let store = store(text).expect("it is good");
     let grace = Grace {
         amount: Money::from_nanos(1_500_000_000),
         lasts: Duration::from_secs(120),
     };
     assert_eq!(store.on_failure.budgets, BudgetsOnFailure::Grace(grace));
+    assert_eq!(store.on_failure.journal.as_deref(), Some("j".as_ref()));
     let told = super::wrong("[store]\non_failure = { budgets = \"grace\" }\n");
     assert!(
         told[0].contains("grace is missing") || told[0].contains("grace: is missing"),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .any(|one| one.contains("journal") && one.contains("missing")),
         "{told:?}"
     );
 }

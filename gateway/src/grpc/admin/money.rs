@@ -4,9 +4,14 @@ use super::{
     super::{to_proto, usage},
     AdminEndpoint,
 };
-use crate::{clock::utc, error::Error, operators::Refusal};
+use crate::{
+    clock::utc,
+    error::{Error, Violation},
+    operators::Refusal,
+    store::{TopUp, ToppedUp},
+};
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
-use tollgate_core::tally::UsageSum;
+use tollgate_core::{Money, tally::UsageSum};
 use tollgate_proto::admin::v1 as admin;
 use tonic::Request;
 
@@ -31,8 +36,45 @@ impl AdminEndpoint {
         &self,
         request: Request<admin::TopUpBudgetRequest>,
     ) -> Result<admin::TopUpBudgetResponse, Refusal> {
-        self.operator(request.metadata())?;
-        Err(Refusal::invalid("budget", "is not served yet"))
+        let by = self.operator(request.metadata())?;
+        let message = request.into_inner();
+        let top_up = checked(&message)?;
+        let team = self.team(&message.team)?;
+        let limits = &team.limits;
+        let raised = self.office.store.top_up(limits, top_up.clone()).await?;
+        match raised {
+            ToppedUp::Done => {}
+            ToppedUp::Reused(amount) => {
+                let request = message.request_id;
+                return Err(Refusal::RequestReused { request, amount });
+            }
+            ToppedUp::Unbounded => {
+                let (team, budget) = (message.team, message.budget);
+                return Err(Refusal::Unbounded { team, budget });
+            }
+            ToppedUp::TooLarge => {
+                return Err(Refusal::invalid(
+                    "amount_nano_usd",
+                    "would raise the bound above nine million dollars",
+                ));
+            }
+        }
+        tracing::info!(
+            event = "budget_topped_up",
+            %by,
+            team = %team.name,
+            budget = %top_up.budget,
+            amount_nano_usd = top_up.amount.nanos(),
+            request = %top_up.request,
+        );
+        let balances = self.office.store.balances(limits).await?;
+        let balance = balances.iter().find(|b| b.name == top_up.budget);
+        Ok(admin::TopUpBudgetResponse {
+            budget: balance.map(|balance| admin::TeamBudget {
+                team: team.name.to_string(),
+                balance: Some(to_proto::balance(balance)),
+            }),
+        })
     }
 
     pub(super) async fn usage(
@@ -71,6 +113,39 @@ impl AdminEndpoint {
             total: Some(usage::usage_row(&Default::default(), &total)),
         })
     }
+}
+
+/// The longest request id.
+const REQUEST_BYTES: usize = 128;
+
+/// What is asked for, if all of it is well.
+fn checked(message: &admin::TopUpBudgetRequest) -> Result<TopUp, Refusal> {
+    let mut violations = Vec::new();
+    let mut wrong = |field: &str, description: &str| {
+        violations.push(Violation::new(field, description));
+    };
+    if message.budget != "day" && message.budget != "month" {
+        wrong("budget", "must be day or month");
+    }
+    if message.amount_nano_usd <= 0 {
+        wrong("amount_nano_usd", "must be above 0");
+    }
+    let id = &message.request_id;
+    let plain = id.bytes().all(|byte| byte.is_ascii_graphic());
+    if !(1..=REQUEST_BYTES).contains(&id.len()) || !plain {
+        wrong(
+            "request_id",
+            "must be 1 to 128 letters, digits and signs, and another one for each top-up",
+        );
+    }
+    if !violations.is_empty() {
+        return Err(Refusal::Invalid(violations));
+    }
+    Ok(TopUp {
+        budget: message.budget.as_str().into(),
+        amount: Money::from_nanos(message.amount_nano_usd),
+        request: id.as_str().into(),
+    })
 }
 
 /// What is wrong with a query.

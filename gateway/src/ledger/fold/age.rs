@@ -35,6 +35,9 @@ impl Fold {
                             .is_none_or(|end| end + WINDOW_KEPT_MS >= now)
                     }
             });
+            let counters = &book.counters;
+            book.top_ups
+                .retain(|_, made| counters.contains_key(&made.counter));
         }
     }
 

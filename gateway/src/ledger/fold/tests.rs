@@ -221,6 +221,12 @@ fn a_top_up_counts_once_and_brings_marks_back() {
         (50, 0)
     );
     assert_eq!(fold.apply(&crossed), Effect::Counted);
+    // However many segments later, as long as the window's sums are kept.
+    for _ in 0..3 {
+        fold.turn();
+        fold.prune();
+    }
+    assert_eq!(fold.apply(&topped_up), Effect::Repeated);
 }
 
 #[test]

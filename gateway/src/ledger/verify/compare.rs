@@ -79,6 +79,13 @@ fn books(
     {
         differences.push(format!("team {team}: the bounds of its runs differ"));
     }
+    if noted
+        .top_ups
+        .iter()
+        .any(|(request, made)| summed.top_ups.get(request) != Some(made))
+    {
+        differences.push(format!("team {team}: its top-ups differ"));
+    }
     if !all_rows(&summed.tally).eq(all_rows(&noted.tally)) {
         differences.push(format!("team {team}: its usage differs"));
     }

@@ -1,11 +1,16 @@
 //! This replica's part of the limits.
 
-use super::{BudgetsWithout, LimitsWithout, Policy, Shared};
+use super::{BudgetsWithout, Granted, LimitsWithout, Policy, Shared};
+use crate::{
+    error::StoreError,
+    store::{Settlement, Store as _},
+};
 use std::{sync::Arc, time::Duration};
 use tollgate_core::{
     Money,
+    account::{Held, HoldReply, Refusal},
     budget::BudgetSpec,
-    hold::HoldRequest,
+    hold::{Ending, HoldRequest},
     limit::{BucketSpec, GaugeSpec, Limits},
 };
 
@@ -14,6 +19,72 @@ use tollgate_core::{
 const PERMILLE: u64 = 800;
 
 impl Shared {
+    /// Decides without the shared store, as far as the policy allows.
+    pub(super) async fn without(
+        &self,
+        limits: &Arc<Limits>,
+        request: HoldRequest,
+        error: StoreError,
+    ) -> Result<HoldReply, StoreError> {
+        let missing = self.missed(&limits.scope);
+        let reply = match self.part_of(limits, &request, missing) {
+            Some(part) => self.hold_here(limits, part, request).await,
+            None => None,
+        };
+        let decision = match &reply {
+            Some(HoldReply::Held(_)) => "held",
+            Some(_) => "refused",
+            None => "unavailable",
+        };
+        self.observer.decided_locally(&limits.scope, decision);
+        reply.ok_or(error)
+    }
+
+    async fn hold_here(
+        &self,
+        limits: &Arc<Limits>,
+        part: Arc<Limits>,
+        request: HoldRequest,
+    ) -> Option<HoldReply> {
+        let here = HoldRequest {
+            run: None,
+            ..request.clone()
+        };
+        match self.local.hold(&part, here).await.ok()? {
+            HoldReply::Held(held) => {
+                let limits = Arc::clone(limits);
+                let granted = Granted {
+                    limits,
+                    part,
+                    request,
+                };
+                if !self.journalled(&granted) {
+                    let nothing_sent = Settlement {
+                        limits: Arc::clone(&granted.part),
+                        id: granted.request.id,
+                        ending: Ending::Cancelled,
+                        record: None,
+                    };
+                    let _ = self.local.settle(nothing_sent).await;
+                    return None;
+                }
+                self.granted().insert(granted.request.id, granted);
+                // Nobody knows the balances.
+                let budgets = Vec::new();
+                Some(HoldReply::Held(Held { budgets, ..held }))
+            }
+            HoldReply::Refused(refused) => {
+                let budget = |refusal: &Refusal| matches!(refusal, Refusal::Budget { .. });
+                // The grace is used up, which says nothing about the budget.
+                if refused.refusals.iter().any(budget) {
+                    return None;
+                }
+                Some(HoldReply::Refused(refused))
+            }
+            other => Some(other),
+        }
+    }
+
     /// The limits that hold here, or `None` if the call must be refused.
     pub(super) fn part_of(
         &self,

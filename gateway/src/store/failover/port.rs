@@ -1,10 +1,19 @@
 //! The port, by what `Shared` does.
 
 use super::*;
+use crate::store::{TopUp, ToppedUp};
 
 impl Store for Failover {
     fn hold<'a>(&'a self, limits: &'a Arc<Limits>, request: HoldRequest) -> Reply<'a, HoldReply> {
         self.shared.hold(limits, request).boxed()
+    }
+
+    fn hold_both<'a>(
+        &'a self,
+        team: (&'a Arc<Limits>, HoldRequest),
+        deployment: (&'a Arc<Limits>, HoldRequest),
+    ) -> Reply<'a, (HoldReply, Option<HoldReply>)> {
+        self.shared.hold_both(team, deployment).boxed()
     }
 
     fn probe<'a>(
@@ -51,6 +60,10 @@ impl Store for Failover {
 
     fn balances<'a>(&'a self, limits: &'a Arc<Limits>) -> Reply<'a, Vec<Balance>> {
         self.shared.primary.balances(limits)
+    }
+
+    fn top_up<'a>(&'a self, limits: &'a Arc<Limits>, top_up: TopUp) -> Reply<'a, ToppedUp> {
+        self.shared.primary.top_up(limits, top_up)
     }
 
     fn run_balance<'a>(&'a self, team: &'a Scope, run: &'a Arc<str>) -> Reply<'a, Option<Balance>> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    store::{TopUp, ToppedUp},
     telemetry::Observer,
     testing::{ManualClock, VecJournal},
 };
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tollgate_core::{
     Timestamp,
     budget::{BudgetSpec, Calendar, Mark, Window},
-    hold::{Ending, Need},
+    hold::{Ending, Need, State},
     limit::{BucketSpec, GaugeSpec},
 };
 
@@ -76,6 +77,9 @@ impl Store for Losable {
     fn balances<'a>(&'a self, limits: &'a Arc<Limits>) -> Reply<'a, Vec<Balance>> {
         lose!(self, self.store.balances(limits))
     }
+    fn top_up<'a>(&'a self, limits: &'a Arc<Limits>, top_up: TopUp) -> Reply<'a, ToppedUp> {
+        lose!(self, self.store.top_up(limits, top_up))
+    }
     fn run_balance<'a>(&'a self, team: &'a Scope, run: &'a Arc<str>) -> Reply<'a, Option<Balance>> {
         lose!(self, self.store.run_balance(team, run))
     }
@@ -110,11 +114,21 @@ struct Case {
 impl Case {
     fn new(budgets: BudgetsWithout) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_764_000_000_000));
-        let journal = Arc::new(VecJournal::default());
+        let ledger = Arc::new(VecJournal::default());
         let primary = Arc::new(Losable {
-            store: MemoryStore::new(Arc::clone(&clock), journal),
+            store: MemoryStore::new(clock, ledger),
             lost: AtomicBool::new(false),
         });
+        Self::beside(primary, budgets, None)
+    }
+
+    /// Another process beside the same shared store.
+    fn beside(
+        primary: Arc<Losable>,
+        budgets: BudgetsWithout,
+        journal: Option<Arc<OwnJournal>>,
+    ) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_764_000_000_000));
         let policy = Policy {
             limits: LimitsWithout::LocalFraction,
             budgets,
@@ -122,7 +136,13 @@ impl Case {
         };
         let tasks = TaskTracker::new();
         let observer = Arc::new(Observer::default());
-        let failover = Failover::new(Arc::clone(&primary) as _, policy, (clock, observer), &tasks);
+        let failover = Failover::new(
+            Arc::clone(&primary) as _,
+            policy,
+            (clock, observer),
+            journal,
+            &tasks,
+        );
         Self {
             failover,
             primary,
@@ -251,7 +271,11 @@ async fn without_hard_budgets_a_replica_keeps_to_its_part() {
         "the shared store learns of it"
     );
     let again = case.settle(&limits, 1, 70).await;
-    assert_eq!(again, Some(SettleReply::Unknown), "and only once");
+    assert_eq!(
+        again,
+        Some(SettleReply::Duplicate(State::Cancelled)),
+        "and only once"
+    );
     case.replayed().await;
     assert_eq!(case.spent(&limits).await, 280);
 }
@@ -321,4 +345,95 @@ async fn a_charge_is_told_though_the_first_try_was_cancelled() {
     case.lose(false);
     case.replayed().await;
     assert_eq!(case.spent(&limits).await, 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_charge_counts_once_though_the_first_try_arrived_and_ran_out() {
+    let longest = Duration::from_secs(30);
+    let most = Money::from_nanos(400);
+    let case = Case::new(BudgetsWithout::Grace { most, longest });
+    let limits = limits(true);
+    case.lose(true);
+    for number in [1, 2] {
+        assert!(is_held(case.hold(&limits, number, 80).await));
+        // It was not answered, but it arrived; and whoever was to cancel it never did.
+        let arrived = HoldRequest {
+            lease_ms: 0,
+            ..request(number, 80)
+        };
+        let arrived = case.primary.store.hold(&limits, arrived).await;
+        assert!(is_held(arrived.ok()));
+    }
+    let swept = case.primary.store.sweep(&limits).await;
+    assert_eq!(swept.expect("it is in memory").len(), 2);
+    assert_eq!(case.spent(&limits).await, 160);
+    case.settle(&limits, 1, 30).await;
+    case.settle(&limits, 2, 50).await;
+    case.lose(false);
+    case.replayed().await;
+    assert_eq!(case.spent(&limits).await, 80);
+    let cancelled = request(3, 80);
+    assert!(is_held(
+        case.primary.store.hold(&limits, cancelled).await.ok()
+    ));
+    let left = Unlanded {
+        team: "news".into(),
+        request: request(3, 80),
+        ending: None,
+        number: None,
+    };
+    case.failover.restore(left, Arc::clone(&limits));
+    case.replayed().await;
+    assert_eq!(case.spent(&limits).await, 160, "an open one is taken back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_process_leaves_its_charges_in_its_journal() {
+    let longest = Duration::from_secs(3_600);
+    let most = Money::from_nanos(2_000);
+    let budgets = BudgetsWithout::Grace { most, longest };
+    let dir = tempfile::TempDir::new().expect("a directory");
+    let open = || OwnJournal::open(dir.path()).expect("it opens");
+    let limits = limits(true);
+    let primary = Case::new(BudgetsWithout::Deny).primary;
+    let killed = Case::beside(Arc::clone(&primary), budgets, Some(open().0));
+    killed.lose(true);
+    for number in 1..=4 {
+        assert!(is_held(killed.hold(&limits, number, 100).await));
+    }
+    killed.settle(&limits, 1, 60).await;
+    let extra = Money::from_nanos(25);
+    let extended = killed.failover.extend(&limits, id(2), extra).await;
+    assert_eq!(extended, Ok(true));
+    let cancel = Settlement {
+        limits: Arc::clone(&limits),
+        id: id(3),
+        ending: Ending::Cancelled,
+        record: None,
+    };
+    let cancelled = killed.failover.settle(cancel).await;
+    assert!(cancelled.is_ok(), "nothing was sent");
+    // As a kill would: nobody closes anything, and the lock goes.
+    drop(killed);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (journal, left) = open();
+    assert_eq!(left.len(), 3, "one ended and two did not");
+    let next = Case::beside(primary, budgets, Some(journal));
+    for one in left.clone() {
+        next.failover.restore(one, Arc::clone(&limits));
+    }
+    next.lose(false);
+    next.replayed().await;
+    assert_eq!(next.spent(&limits).await, 60 + 125 + 100);
+    // Killed after the shared store had them and before that was noted: told again.
+    for one in left {
+        next.failover.restore(one, Arc::clone(&limits));
+    }
+    next.replayed().await;
+    assert_eq!(next.spent(&limits).await, 60 + 125 + 100, "once");
+    let primary = Arc::clone(&next.primary);
+    drop(next);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(open().1, [], "all of it has landed");
+    drop(primary);
 }

@@ -11,7 +11,7 @@ use super::{
     script::{Script, Scripts},
     wire::Wire,
 };
-use crate::{clock::Clock, ledger::CallRecord};
+use crate::{clock::Clock, ledger::CallRecord, store::failover::is_replay};
 use std::{
     collections::HashMap,
     sync::{
@@ -27,7 +27,7 @@ use tollgate_core::{
 };
 
 /// How often windows are computed for one call: by the gateway's clock, then by Redis'.
-const TRIES: usize = 2;
+pub(super) const TRIES: usize = 2;
 
 /// Accounts in Redis.
 pub(super) struct Accounts {
@@ -71,12 +71,12 @@ impl Accounts {
     }
 
     /// Redis says that it is `now`.
-    fn learn(&self, now: Timestamp) {
+    pub(super) fn learn(&self, now: Timestamp) {
         let ahead = now.millis().saturating_sub(self.clock.now().millis());
         self.ahead_ms.store(ahead, Relaxed);
     }
 
-    fn windows(&self, limits: &Arc<Limits>) -> Result<Arc<Windows>, Fault> {
+    pub(super) fn windows(&self, limits: &Arc<Limits>) -> Result<Arc<Windows>, Fault> {
         let now = self.now();
         let known = self.windows.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(&limits.scope)
@@ -97,7 +97,7 @@ impl Accounts {
         Ok(windows)
     }
 
-    async fn run(
+    pub(super) async fn run(
         &self,
         what: &'static str,
         script: &Script,
@@ -163,14 +163,8 @@ impl Accounts {
         reply.map_err(|_| Fault::Wrong("a pinned window has no clock".to_owned()))
     }
 
-    /// The reply, or Redis' time if the windows are not those of it.
-    async fn hold_once(
-        &self,
-        limits: &Limits,
-        request: &HoldRequest,
-        windows: &Windows,
-        packed: &[u8],
-    ) -> Result<Result<HoldReply, Timestamp>, Fault> {
+    /// The keys of a hold.
+    pub(super) fn names(limits: &Limits, request: &HoldRequest) -> Vec<String> {
         let keys = Keys::of(&limits.scope);
         let mut names = vec![
             keys.account(),
@@ -179,6 +173,18 @@ impl Accounts {
             keys.outbox(),
         ];
         names.extend(request.run.as_ref().map(|run| keys.run(&run.run)));
+        names
+    }
+
+    /// The reply, or Redis' time if the windows are not those of it.
+    async fn hold_once(
+        &self,
+        limits: &Limits,
+        request: &HoldRequest,
+        windows: &Windows,
+        packed: &[u8],
+    ) -> Result<Result<HoldReply, Timestamp>, Fault> {
+        let names = Self::names(limits, request);
         let answer = self
             .run("hold", &self.scripts.hold, &names, &[packed])
             .await?;
@@ -214,7 +220,11 @@ impl Accounts {
         record: Option<&Arc<CallRecord>>,
     ) -> Result<SettleReply, Fault> {
         self.windows(limits)?;
-        let packed = args::settle(limits, id, ending, record, self.memory)?;
+        let mut memory = self.memory;
+        if is_replay(id) {
+            memory.ended_ms = memory.expired_ms;
+        }
+        let packed = args::settle(limits, id, ending, record, memory)?;
         let call = record.map(serde_json::to_vec).transpose();
         let call = call.map_err(|error| Fault::Wrong(error.to_string()))?;
         let keys = Keys::of(&limits.scope);

@@ -24,7 +24,7 @@ const NEVER: i64 = (1 << 53) - 1;
 /// The window around a time and the next one, of each budget. Redis chooses.
 #[derive(Clone, Debug)]
 pub(super) struct Windows {
-    from: Timestamp,
+    pub(super) from: Timestamp,
     /// In the order of the limits.
     pub(super) pairs: Vec<[Window; 2]>,
 }
@@ -64,7 +64,7 @@ impl Windows {
         reference >= self.from + SLACK_MS && !self.pairs.iter().any(late)
     }
 
-    fn pack(&self, place: usize, args: &mut Packer) {
+    pub(super) fn pack(&self, place: usize, args: &mut Packer) {
         for window in &self.pairs[place] {
             args.text(window.id.as_bytes());
             args.int(end_millis(window.ends_at));

@@ -14,6 +14,16 @@ impl Shared {
         let reply = self
             .once_seeded(&limits.scope, || self.accounts.hold(limits, request))
             .await;
+        self.heard(limits, request, reply).await
+    }
+
+    /// What a reply to a hold means here.
+    pub(super) async fn heard(
+        &self,
+        limits: &Arc<Limits>,
+        request: &HoldRequest,
+        reply: Result<HoldReply, Fault>,
+    ) -> Result<HoldReply, Fault> {
         match reply {
             Ok(HoldReply::Held(held)) => {
                 self.note_granted(limits, request, held.now);

@@ -1,4 +1,4 @@
--- Takes all that a hold asks for, or nothing.
+-- Takes all that a hold asks for, or nothing. The body of a function: both.lua calls it.
 -- KEYS 1 account  2 record  3 leases  4 outbox  5 run (only with a run's budget)
 -- ARGV 1 {id, lease, longest wait or -1, 1 to force or 2 to probe, pinned, seeded, from, amount,
 --         requests, input, output, run, run's limit, buckets, gauges, budgets,
@@ -196,4 +196,4 @@ if run_now then
 end
 call('ZADD', KEYS[3], now + a[2], id)
 call('SET', record, 'O' .. pack(body))
-return pack(out)
+return pack(out), true

@@ -10,6 +10,7 @@
 //! | `l` | sorted set | open holds by the end of their lease |
 //! | `o` | stream | the outbox of the ledger |
 //! | `r:<run>` | hash | a run's budget: `l` limit, `s` spent, `h` held |
+//! | `t:<request>` | text | a top-up: what it added to which budget |
 //! | `u:<day>` | hash | sums of usage of a UTC day, counted from the epoch |
 //! | `x` | text | who drains the outbox, as a number that only grows |
 
@@ -30,6 +31,9 @@ pub(super) const DRAIN_LEASE: &str = "tollgate:1:drain:lease";
 pub(super) const DRAIN_LEDGER: &str = "tollgate:1:drain:ledger";
 /// Counts the drains, so that a later one can be told from an earlier one.
 pub(super) const DRAIN_TERM: &str = "tollgate:1:drain:term";
+
+/// What operators decided, by name.
+pub(super) const OPERATORS: &str = "tollgate:1:operators";
 
 /// The keys of one scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +90,12 @@ impl Keys {
     pub(super) fn run(&self, run: &str) -> String {
         let mut key = self.with("r:");
         key.push_str(run);
+        key
+    }
+
+    pub(super) fn top_up(&self, request: &str) -> String {
+        let mut key = self.with("t:");
+        key.push_str(request);
         key
     }
 

@@ -1,10 +1,23 @@
 //! The port, by what `Shared` does.
 
 use super::*;
+use crate::store::{TopUp, ToppedUp};
 
 impl Store for RedisStore {
     fn hold<'a>(&'a self, limits: &'a Arc<Limits>, request: HoldRequest) -> Reply<'a, HoldReply> {
         async move { Ok(self.shared.hold(limits, &request).await?) }.boxed()
+    }
+
+    fn hold_both<'a>(
+        &'a self,
+        team: (&'a Arc<Limits>, HoldRequest),
+        deployment: (&'a Arc<Limits>, HoldRequest),
+    ) -> Reply<'a, (HoldReply, Option<HoldReply>)> {
+        async move {
+            let (team, deployment) = ((team.0, &team.1), (deployment.0, &deployment.1));
+            Ok(self.shared.hold_both(team, deployment).await?)
+        }
+        .boxed()
     }
 
     fn probe<'a>(
@@ -60,6 +73,10 @@ impl Store for RedisStore {
 
     fn balances<'a>(&'a self, limits: &'a Arc<Limits>) -> Reply<'a, Vec<Balance>> {
         async move { Ok(self.shared.balances(limits, None).await?.0) }.boxed()
+    }
+
+    fn top_up<'a>(&'a self, limits: &'a Arc<Limits>, top_up: TopUp) -> Reply<'a, ToppedUp> {
+        async move { Ok(self.shared.top_up(limits, &top_up).await?) }.boxed()
     }
 
     fn run_balance<'a>(&'a self, team: &'a Scope, run: &'a Arc<str>) -> Reply<'a, Option<Balance>> {

@@ -64,12 +64,21 @@ pub(super) struct Scripts {
     pub(super) term: Script,
     pub(super) claim: Script,
     pub(super) trim: Script,
+    pub(super) top_up: Script,
 }
 
 impl Default for Scripts {
     fn default() -> Self {
         Self {
-            hold: Script::new("", include_str!("hold.lua")),
+            hold: Script::new(
+                "",
+                concat!(
+                    "local function hold(KEYS, ARGV)\n",
+                    include_str!("hold.lua"),
+                    "end\n",
+                    include_str!("both.lua"),
+                ),
+            ),
             extend: Script::new("", include_str!("extend.lua")),
             // Endings free memory, so a full Redis must not refuse them.
             settle: Script::new(" flags=allow-oom", include_str!("settle.lua")),
@@ -82,6 +91,7 @@ impl Default for Scripts {
             term: Script::new("", include_str!("term.lua")),
             claim: Script::new("", include_str!("claim.lua")),
             trim: Script::new(" flags=allow-oom", include_str!("trim.lua")),
+            top_up: Script::new("", include_str!("top_up.lua")),
         }
     }
 }
@@ -103,6 +113,7 @@ impl Scripts {
             term: self.term.patched(patch),
             claim: self.claim.patched(patch),
             trim: self.trim.patched(patch),
+            top_up: self.top_up.patched(patch),
         }
     }
 }

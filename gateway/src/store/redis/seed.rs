@@ -4,10 +4,12 @@
 //! is put back first, and the epoch last. Tombstones of the holds that ended lately go with it, so
 //! that an ending that is repeated after the loss is not charged twice.
 
-use super::{args, fault::Fault, keys::Keys, pack::Packer, reply, script::Scripts, wire::Wire};
+use super::{
+    args, fault::Fault, keys::Keys, pack::Packer, reply, script::Scripts, top_up, wire::Wire,
+};
 use crate::{
-    ledger::{Book, Entry, Kind},
-    store::UsageRow,
+    ledger::{Book, Entry, Kind, fold::WINDOW_KEPT_MS},
+    store::{UsageRow, top_up::Made},
 };
 use chrono::NaiveDate;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub struct Seed {
     pub runs: Vec<(Arc<str>, Money, Timestamp)>,
     /// The sums of usage.
     pub usage: Vec<UsageRow>,
+    /// Top-ups by their requests, with the end of their windows.
+    pub top_ups: Vec<(Arc<str>, Made, Timestamp)>,
     /// Endings of the last minutes: those that a replica may repeat.
     pub ended: Vec<Entry>,
 }
@@ -46,6 +50,11 @@ impl Seed {
         let counters = book.counters.iter();
         let runs = book.runs.iter();
         let rows = book.tally.rows("0000-00-00", "9999-99-99");
+        let top_ups = book.top_ups.iter().filter_map(|(request, made)| {
+            let ends_at = book.counters.get(&made.counter)?.ends_at?;
+            let (budget, amount) = (Arc::clone(&made.counter.budget), made.amount);
+            Some((Arc::clone(request), Made { budget, amount }, ends_at))
+        });
         Self {
             counters: counters.map(|(k, c)| (k.clone(), c.clone())).collect(),
             runs: runs
@@ -58,6 +67,7 @@ impl Seed {
                     sum: *sum,
                 })
                 .collect(),
+            top_ups: top_ups.collect(),
             ended,
         }
     }
@@ -91,7 +101,7 @@ pub(super) async fn sow(
             ..Part::default()
         });
     }
-    tombs(seed, &keys, memory, &mut parts)?;
+    tombs(seed, &keys, (memory, now), &mut parts)?;
     for part in parts {
         send(wire, scripts, &keys, &part, false).await?;
     }
@@ -132,8 +142,19 @@ fn runs(seed: &Seed, keys: &Keys, now: Timestamp, parts: &mut Vec<Part>) {
     }
 }
 
-fn tombs(seed: &Seed, keys: &Keys, memory: Memory, parts: &mut Vec<Part>) -> Result<(), Fault> {
+fn tombs(
+    seed: &Seed,
+    keys: &Keys,
+    (memory, now): (Memory, Timestamp),
+    parts: &mut Vec<Part>,
+) -> Result<(), Fault> {
     let mut all = Vec::new();
+    for (request, made, ends_at) in &seed.top_ups {
+        let kept = (*ends_at + WINDOW_KEPT_MS).since(now);
+        if kept > 0 {
+            all.push((keys.top_up(request), top_up::record(made), kept));
+        }
+    }
     // Later lines say more: a correction comes after its expiry.
     for entry in seed.ended.iter().rev() {
         let Ok(id) = entry.hold.parse::<HoldId>() else {

@@ -1,5 +1,6 @@
 //! Tests on real Redis servers, started on free loopback ports and killed on drop.
 
+mod both;
 mod cluster;
 mod contract;
 mod model;

@@ -3,10 +3,9 @@
 use super::OTHER;
 use crate::{
     complete::AttemptOutcome,
-    provider::FailureKind,
     telemetry::{
         catalogue as all,
-        labels::{BreakerState, Class, Each, Limiter, Outcome},
+        labels::{BreakerState, Class, Each, FallbackReason, Limiter, Outcome},
         registry::Registry,
     },
 };
@@ -23,8 +22,8 @@ use std::{
 pub(in crate::telemetry) struct ModelHandles {
     pub(in crate::telemetry) requests: Each<Outcome, Counter>,
     pub(in crate::telemetry) seconds: Each<Class, Histogram>,
-    fallbacks: HashMap<Arc<str>, Each<FailureKind, Counter>>,
-    other_fallback: Each<FailureKind, Counter>,
+    fallbacks: HashMap<Arc<str>, Each<FallbackReason, Counter>>,
+    other_fallback: Each<FallbackReason, Counter>,
 }
 
 impl ModelHandles {
@@ -44,7 +43,7 @@ impl ModelHandles {
     }
 
     /// Calls that went on to `to` when this model failed.
-    pub(in crate::telemetry) fn fallbacks(&self, to: &str) -> &Each<FailureKind, Counter> {
+    pub(in crate::telemetry) fn fallbacks(&self, to: &str) -> &Each<FallbackReason, Counter> {
         self.fallbacks.get(to).unwrap_or(&self.other_fallback)
     }
 }

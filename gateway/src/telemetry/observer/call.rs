@@ -9,7 +9,7 @@ use crate::{
     provider::{Failure, FailureKind},
     telemetry::{
         handles::{Handles, ModelHandles, TeamHandles, limiter_of},
-        labels::{Class, Closed as _, Decision, Limiter, Outcome, Period},
+        labels::{Class, Closed, Decision, FallbackReason, Limiter, Outcome, Period},
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -39,7 +39,7 @@ pub(crate) struct CallObservation {
     deployment: Option<Arc<str>>,
     /// The failure that it went on from, or ended with.
     failure: Option<(FailureKind, String)>,
-    fell_back: Option<FailureKind>,
+    fell_back: Option<FallbackReason>,
     limiter: Option<Limiter>,
     ended: bool,
 }
@@ -176,17 +176,18 @@ impl CallObservation {
             .increment(1);
     }
 
-    /// It goes to `model` because `from` failed. The same model again is a retry.
+    /// It goes to `model` because of what became of `from`. The same model again is a retry.
     pub(crate) fn attempting_after(
         &mut self,
         from: &Arc<str>,
-        kind: FailureKind,
+        reason: impl Into<FallbackReason>,
         model: &Arc<str>,
     ) {
         if from != model {
-            self.fell_back = Some(kind);
+            let reason = reason.into();
+            self.fell_back = Some(reason);
             let fallbacks = self.handles.model(from).fallbacks(model);
-            fallbacks.at(kind).increment(1);
+            fallbacks.at(reason).increment(1);
         }
     }
 
@@ -321,7 +322,7 @@ macro_rules! call_line {
             deployment = seen.deployment.as_deref(),
             outcome = line.outcome.name(),
             attempts = seen.attempts,
-            fallback_reason = seen.fell_back.map(FailureKind::name),
+            fallback_reason = seen.fell_back.map(Closed::name),
             limiter = seen.limiter.map(Limiter::name),
             failure = failure.map(|(kind, _)| kind.name()),
             failure_detail = failure.filter(|_| fault).map(|(_, detail)| &**detail),

@@ -141,7 +141,6 @@ pub(super) fn catalog(teams: usize, models: usize, deployments: usize) -> Catalo
             .collect(),
         teams: teams.map(|team| (Arc::clone(&team.name), team)).collect(),
         complexity: BTreeMap::new(),
-        keys: BTreeMap::new(),
         price_version: "2026-11-24".into(),
     }
 }

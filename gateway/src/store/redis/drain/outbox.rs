@@ -46,6 +46,7 @@ fn entry(team: &Arc<str>, bytes: &[u8]) -> Result<Entry, Garbled> {
         "X" => Kind::Expired,
         "R" => Kind::Corrected,
         "M" => Kind::Crossed,
+        "T" => Kind::ToppedUp,
         _ => return Err(Garbled),
     };
     let blank = Entry {
@@ -60,13 +61,19 @@ fn entry(team: &Arc<str>, bytes: &[u8]) -> Result<Entry, Garbled> {
         permille: None,
         call: None,
     };
+    if kind == Kind::ToppedUp {
+        let request = rest.text()?.into();
+        let amount = rest.number()?;
+        let counter = counter(&mut rest)?;
+        return Ok(Entry {
+            hold: request,
+            counters: vec![counter],
+            top_up_nano_usd: Some(amount),
+            ..blank
+        });
+    }
     if kind == Kind::Crossed {
-        let counter = CounterRef {
-            budget: rest.text()?.into(),
-            window: rest.text()?.into(),
-            ends_at_ms: args::end(rest.int()?).map(Timestamp::millis),
-            limit_nano_usd: None,
-        };
+        let counter = counter(&mut rest)?;
         let permille = u16::try_from(rest.int()?).map_err(|_| Garbled)?;
         return Ok(Entry {
             hold: format!("{}:{}:{permille}", counter.budget, counter.window).into(),
@@ -89,5 +96,14 @@ fn entry(team: &Arc<str>, bytes: &[u8]) -> Result<Entry, Garbled> {
         charge_nano_usd,
         call,
         ..blank
+    })
+}
+
+fn counter(rest: &mut Unpacker<'_>) -> Result<CounterRef, Garbled> {
+    Ok(CounterRef {
+        budget: rest.text()?.into(),
+        window: rest.text()?.into(),
+        ends_at_ms: args::end(rest.int()?).map(Timestamp::millis),
+        limit_nano_usd: None,
     })
 }

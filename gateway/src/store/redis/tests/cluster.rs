@@ -4,10 +4,10 @@ use super::{contract::OnRedis, *};
 use crate::store::contract::check;
 
 /// Three masters that share the slots.
-struct Shards(Vec<Server>);
+pub(super) struct Shards(Vec<Server>);
 
 impl Shards {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let args = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
         let shards: Vec<Server> = (0..3).map(|_| Server::with(&args)).collect();
         let ranges = ["0 5460", "5461 10922", "10923 16383"];
@@ -29,7 +29,7 @@ impl Shards {
         Self(shards)
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         Settings {
             urls: self.0.iter().map(|shard| shard.url().into()).collect(),
             topology: Topology::Cluster,

@@ -3,6 +3,7 @@
 //!
 //! The scripts take the time from a key instead of `TIME`; nothing else about them is changed.
 
+mod clock;
 pub(super) mod steps;
 mod windows;
 pub(super) mod world;

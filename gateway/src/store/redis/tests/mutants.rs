@@ -160,6 +160,11 @@ const MUTANTS: &[(&str, &str)] = &[
         "call('HSET', KEYS[1], field, stored(level",
         "local _ = (stored(level",
     ),
+    // Top-ups.
+    ("pack(e, top, 0))", "pack(e, top, 1000))"),
+    ("top = top + tonumber(amount)", "top = tonumber(amount)"),
+    (" and made[2] == name", ""),
+    ("  w, e = a[9], a[10]\n", ""),
     // The ledger.
     (
         "pack(kind, now, id, delta, body, ARGV[2])",

@@ -285,7 +285,7 @@ async fn without_redis_the_policy_decides_and_redis_learns_of_it() {
     };
     let observer = Arc::clone(&bench.events) as _;
     let clocks = (Arc::new(SystemClock) as _, observer);
-    let failover = Failover::new(Arc::clone(&store) as _, policy, clocks, &bench.tasks);
+    let failover = Failover::new(Arc::clone(&store) as _, policy, clocks, None, &bench.tasks);
     for limits in [&hard, &soft] {
         money(&*bench.store, limits).await;
     }

@@ -52,6 +52,8 @@ pub(in crate::store::redis::tests) enum Step {
         which: u8,
     },
     Balances,
+    /// The number of a request, whether the month is meant, and by how much.
+    TopUp(u8, bool, i64),
     /// Who was refused last asks again with just the patience that it takes, after waiting or not.
     AskAgain {
         waited: bool,
@@ -122,6 +124,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_000u64).prop_map(|ms| Step::CoolDown { ms }),
         1 => (0..3u8).prop_map(|which| Step::Configure { which }),
         1 => Just(Step::Balances),
+        1 => (0..6u8, any::<bool>(), prop_oneof![Just(100), 1..900i64])
+            .prop_map(|(request, month, amount)| Step::TopUp(request, month, amount)),
         2 => any::<bool>().prop_map(|waited| Step::AskAgain { waited }),
         1 => Just(Step::ToEdge),
     ]

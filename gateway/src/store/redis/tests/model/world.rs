@@ -127,6 +127,7 @@ impl World {
             model: Account::default(),
             now: Timestamp::from_millis(START),
             refused: None,
+            topped_up: HashMap::new(),
             edge: Timestamp::from_millis(START),
             keys,
         };
@@ -158,6 +159,8 @@ struct Pair<'w> {
     now: Timestamp,
     /// Who was refused last by rates alone, and how long it was told to wait.
     refused: Option<(HoldRequest, u64)>,
+    /// What requests have added.
+    topped_up: HashMap<u8, (Arc<str>, Money)>,
     /// When the last lease or cooldown ends.
     edge: Timestamp,
     keys: Keys,
@@ -243,6 +246,7 @@ impl Pair<'_> {
             }
             Step::Configure { which } => self.config = usize::from(*which),
             Step::Balances => self.balances()?,
+            Step::TopUp(request, month, amount) => self.top_up(*request, *month, *amount)?,
         }
         Ok(())
     }
@@ -392,3 +396,4 @@ impl Pair<'_> {
 
 mod config;
 mod look;
+mod top_up;

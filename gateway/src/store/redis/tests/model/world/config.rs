@@ -50,6 +50,9 @@ impl Seen {
             "extended",
             "not_extended",
             "overrun",
+            "topped_up",
+            "topped_up_before",
+            "top_up_reused",
         ];
         all.iter().all(|kind| self.0.contains_key(kind))
     }

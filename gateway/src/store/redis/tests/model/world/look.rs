@@ -87,7 +87,7 @@ impl Pair<'_> {
             let mut entry = Unpacker::new(&fields[1]).map_err(garbled)?;
             let kind = entry.text().map_err(garbled)?;
             entry.int().map_err(garbled)?;
-            if kind == "M" {
+            if kind == "M" || kind == "T" {
                 continue;
             }
             entry.text().map_err(garbled)?;
@@ -143,4 +143,11 @@ impl Pair<'_> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl World {
+    /// Lets the gateway's clock be off by so much, until the time is set again.
+    pub(in crate::store::redis::tests) fn be_off_by(&self, millis: i64) {
+        self.clock.step(millis);
+    }
 }
