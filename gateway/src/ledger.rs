@@ -19,7 +19,7 @@ mod file;
 pub mod fold;
 pub mod identity;
 pub mod listing;
-mod lock;
+pub(crate) mod lock;
 mod replay;
 mod segment;
 mod usage;

@@ -15,6 +15,18 @@ use std::{
 const TRIES: u32 = 25;
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Locks a file that belongs to one process.
+pub(crate) fn lock(file: &File) -> Result<(), TryLockError> {
+    let mut tries = 1;
+    let mut locked = file.try_lock();
+    while matches!(locked, Err(TryLockError::WouldBlock)) && tries < TRIES {
+        thread::sleep(PAUSE);
+        tries += 1;
+        locked = file.try_lock();
+    }
+    locked
+}
+
 /// Holds a directory until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct DirLock {
@@ -33,14 +45,7 @@ impl DirLock {
             .mode(0o600)
             .open(&path);
         let mut file = opened.map_err(|source| LedgerError::io("open", &path, source))?;
-        let mut tries = 1;
-        let mut locked = file.try_lock();
-        while matches!(locked, Err(TryLockError::WouldBlock)) && tries < TRIES {
-            thread::sleep(PAUSE);
-            tries += 1;
-            locked = file.try_lock();
-        }
-        match locked {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(LedgerError::Locked {

@@ -27,7 +27,8 @@ verify`), and the provider's bill, which is its token counts times the price. On
 gateway that was killed are charged more than billed: in full, because nobody knows what they cost.
 
 - **admitted**: calls that got to the provider.
-- **spent / limit**: what was spent of the budget. The **bound** is 1 wherever a call can't cost more
+- **spent / limit**: what was spent of the budget, by the balances or by the provider's bill, whichever
+  is more. The **bound** is 1 wherever a call can't cost more
   than it holds and Redis lost nothing that it acknowledged. Else it is 1 and what calls in flight
   may cost above their holds (hold below cost), or what only Redis knew (flushed, failed over), over
   the limit.

@@ -41,7 +41,8 @@ pub(super) fn judge(scenario: &Scenario, book: &Book) -> Row {
     let mut row = Row::failed(scenario, String::new());
     row.problems.clear();
     row.admitted = book.dispatched;
-    row.spent_share = share(book.spent, limit);
+    // Whichever is more, so that a charge that was lost hides nothing.
+    row.spent_share = share(book.spent.max(book.bill), limit);
     row.most_taken_share = share(book.most_taken(), limit);
     row.bound = bound(scenario, book);
     row.billed_share = share(book.bill, book.ledger);

@@ -36,7 +36,7 @@ pub struct Row {
     pub refused: u64,
     /// Calls that were refused because Redis did not answer.
     pub unavailable: u64,
-    /// What was spent over the limit.
+    /// What was spent, or billed if that is more, over the limit.
     pub spent_share: f64,
     /// The most that was spent and held at an admission, over the limit.
     pub most_taken_share: f64,

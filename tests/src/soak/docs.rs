@@ -36,7 +36,7 @@ minute what has ended, and Redis for 15 minutes, so both fill at first; 30 % of 
 longer than that minute, or the memory of the gateways is not judged.
 
 Measured {date} on {cores} cores with {machine:.0} GB of memory, which gateways, Redis, simulator and
-callers shared; the load average was {load:.2} before the start.
+callers shared with other programs; the load average was {load:.2} before the start.
 
 | {calls} calls in {took:.0} s, {rate:.0} a second | measured | must be |
 |---|---|---|

@@ -6,6 +6,7 @@
 //! first line. What has not landed is told at the next start; a hold without an ending is charged
 //! in full.
 
+use crate::ledger::lock::lock;
 use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
@@ -115,7 +116,7 @@ impl Journal {
         options.read(true).append(true).create(true).mode(0o600);
         let opened = options.open(&path);
         let mut file = opened.map_err(|source| failed("open", &path, source))?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(JournalError::InUse { path }),
             Err(fs::TryLockError::Error(source)) => return Err(failed("lock", &path, source)),
