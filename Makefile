@@ -67,9 +67,19 @@ demo: ## Analyse the example articles through a real gateway and a simulated pro
 	$(CARGO) run --locked -q -p tollgate-tests --bin demo
 
 .PHONY: bench
-bench: ## Measure the gateway beside a bare pass-through (release build)
+bench: prerequisites ## Measure the gateway beside a bare pass-through (release build; --store redis)
 	$(CARGO) build --release --locked -p tollgate -p tollgate-tests --bins
 	$(CARGO) run --release --locked -q -p tollgate-tests --bin bench -- $(ARGS)
+
+.PHONY: accuracy
+accuracy: prerequisites ## Show how exactly several gateways hold one budget, whatever fails (release build)
+	$(CARGO) build --release --locked -p tollgate -p tollgate-tests --bins
+	$(CARGO) run --release --locked -q -p tollgate-tests --bin accuracy -- $(ARGS)
+
+.PHONY: soak
+soak: prerequisites ## A million calls over two gateways and one Redis (release build; 5 minutes or more)
+	$(CARGO) build --release --locked -p tollgate -p tollgate-tests --bins
+	$(CARGO) run --release --locked -q -p tollgate-tests --bin soak -- $(ARGS)
 
 .PHONY: docs
 docs: ## Render the documents that are made from code

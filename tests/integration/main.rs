@@ -18,6 +18,7 @@ mod idempotency;
 mod money;
 mod priority;
 mod redis;
+mod redis_waiting;
 mod routing;
 mod rules;
 mod secrets;

@@ -24,7 +24,9 @@ fn config(simulator: &Simulator, dir: &TempDir, number: usize) -> PathBuf {
         .ledger(&dir.path().join("ledger"))
         .server("max_wait = \"5m\"")
         .server("max_in_flight = 20_000")
-        .section("[store]\nkind = \"redis\"\nurl_env = \"TEST_REDIS_URL\"\ncommand_timeout = \"2s\"")
+        .section(
+            "[store]\nkind = \"redis\"\nurl_env = \"TEST_REDIS_URL\"\ncommand_timeout = \"2s\"",
+        )
         .team(TEAM, "limits = { requests_per_minute = 1 }");
     let path = home.join("tollgate.toml");
     fs::write(&path, settings.text()).expect("it is written");
@@ -36,7 +38,9 @@ async fn waiting(gateways: &[GatewayProcess]) -> f64 {
     let mut sum = 0.0;
     for gateway in gateways {
         let url = format!("http://{}/metrics", gateway.metrics);
-        sum += Scrape::of(&url).await.sum("tollgate_inflight_requests", &[]);
+        sum += Scrape::of(&url)
+            .await
+            .sum("tollgate_inflight_requests", &[]);
     }
     sum
 }

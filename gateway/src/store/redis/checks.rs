@@ -2,11 +2,11 @@
 
 use super::{
     fault::Fault,
-    keys::{SCHEMA, SCHEMA_KEY},
+    keys::{LIFE, SCHEMA, SCHEMA_KEY},
     link::Link,
     settings::Topology,
 };
-use redis::{ErrorKind, FromRedisValue as _, RedisError};
+use redis::{ErrorKind, FromRedisValue as _, RedisError, RedisResult};
 use std::fmt;
 
 /// The oldest version that runs `#!lua` scripts.
@@ -190,12 +190,23 @@ pub(super) async fn check(link: &Link, topology: &Topology) -> Result<String, Co
     if found != SCHEMA {
         return Err(ConnectError::OtherVersion(found));
     }
-    Ok(identity(&facts))
+    Ok(identity(&facts, &life(link).await?))
 }
 
-/// Who answers.
-pub(super) fn identity(facts: &[Facts]) -> String {
-    let all: Vec<&str> = facts.iter().map(|facts| &*facts.identity).collect();
+/// A mark that lives as long as the data. Whoever finds none makes one: so each gateway notices
+/// that all was flushed, also one that asked for nothing meanwhile.
+pub(super) async fn life(link: &Link) -> RedisResult<String> {
+    let mark = format!("{:032x}", fastrand::u128(..));
+    link.send(redis::cmd("SET").arg(LIFE).arg(mark).arg("NX"))
+        .await?;
+    let found = link.send(redis::cmd("GET").arg(LIFE)).await?;
+    Ok(String::from_redis_value(found)?)
+}
+
+/// Who answers, and with which data.
+pub(super) fn identity(facts: &[Facts], life: &str) -> String {
+    let mut all: Vec<&str> = facts.iter().map(|facts| &*facts.identity).collect();
+    all.push(life);
     all.join(" ")
 }
 

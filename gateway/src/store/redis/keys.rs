@@ -21,6 +21,8 @@ use tollgate_core::{HoldId, limit::Scope};
 pub(super) const SCHEMA: &str = "1";
 /// Tells which version of the layout a Redis holds.
 pub(super) const SCHEMA_KEY: &str = "tollgate:schema";
+/// A mark that is gone when all data is gone.
+pub(super) const LIFE: &str = "tollgate:1:life";
 /// The teams that were ever seeded, so that those removed from the configuration are drained too.
 pub(super) const TEAMS: &str = "tollgate:1:teams";
 /// The teams whose accounts are gone and that wait to be rebuilt from the ledger.

@@ -228,7 +228,7 @@ impl Direct {
             && !is_first
             && let Some(gate) = &self.gate
         {
-            gate.shut("another Redis answers, or the same after a restart");
+            gate.shut("another Redis answers, or the same after a restart or without its data");
         }
     }
 

@@ -65,21 +65,26 @@ pub(super) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
 impl Shared {
     async fn probe(&self, known: &mut Option<String>) -> Result<(), Fault> {
         let started = Instant::now();
-        let facts = tokio::time::timeout(PROBE, self.accounts.wire.link.facts());
-        let facts = facts.await.unwrap_or(Err(Fault::Timeout));
-        let outcome = if facts.is_ok() { "ok" } else { "other" };
+        let link = &self.accounts.wire.link;
+        let asked = async {
+            let facts = link.facts().await?;
+            Ok((facts, checks::life(link).await?))
+        };
+        let asked = tokio::time::timeout(PROBE, asked).await;
+        let asked = asked.unwrap_or(Err(Fault::Timeout));
+        let outcome = if asked.is_ok() { "ok" } else { "other" };
         self.observer.asked("ping", started.elapsed(), outcome);
-        let facts = facts?;
+        let (facts, life) = asked?;
         if let Some(why) = facts.iter().find_map(|facts| facts.unfit()) {
             // Sentinels may know a better one by now.
             self.accounts.wire.link.reset();
             return Err(Fault::Unfit(why.to_owned()));
         }
-        let identity = checks::identity(&facts);
+        let identity = checks::identity(&facts, &life);
         let known = known.get_or_insert_with(|| self.first_identity.clone());
         if *known != identity {
             self.gate
-                .shut("another Redis answers, or the same after a restart");
+                .shut("another Redis answers, or the same after a restart or without its data");
             self.lost().clear();
             self.repeat(|_| true).await?;
             *known = identity;

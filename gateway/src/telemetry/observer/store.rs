@@ -83,7 +83,7 @@ impl StoreObserver for Observer {
                 holds,
                 endings,
                 failed,
-                "another Redis answers, or the same after a restart"
+                "another Redis answers, or the same after a restart or without its data"
             ),
             StoreEvent::Unseeded { team } => {
                 tracing::warn!(event = "balances_missing", team = &**team);

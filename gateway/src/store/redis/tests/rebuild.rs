@@ -21,6 +21,37 @@ fn in_run(id: HoldId, amount: i64) -> HoldRequest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_asked_for_nothing_meanwhile_repeats_what_a_flush_took() {
+    let server = Server::start();
+    let settings = settings(&server.url());
+    let bench = Bench::new(&settings).await;
+    let quiet = bench.replica(&settings).await;
+    let limits = team_limits("flushed-too", 10_000);
+    let before = new_id();
+    quiet.hold(&limits, ask(before, 900)).await.expect("held");
+    let end = ending(&limits, before, settled(800));
+    quiet.settle(end).await.expect("an answer");
+    // Its line may not be in the ledger yet, and then only this replica knows of it.
+    server.command("FLUSHALL");
+    let other = new_id();
+    bench
+        .store
+        .hold(&limits, ask(other, 50))
+        .await
+        .expect("held");
+    let known = async {
+        while money(&*bench.store, &limits).await != (800, 50) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let known = tokio::time::timeout(Duration::from_secs(20), known).await;
+    known.expect("it is repeated");
+    let fold = bench.drained(limits.scope.name()).await;
+    assert_eq!(fold.spent("flushed-too", &day()).nanos(), 800);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flushed_redis_is_rebuilt_from_the_ledger_and_not_free() {
     let server = Server::start();
     let bench = Bench::new(&settings(&server.url())).await;
