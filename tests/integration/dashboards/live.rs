@@ -105,7 +105,7 @@ async fn provider_down(look: &Look<'_>) {
         any(shown, &failed, 0.0)
     })
     .await;
-    // Once its breaker is open, only probes fail over.
+    // Once its breaker is open calls pass it over, which counts too.
     look.until("models", "Fallback ratio", |shown| any(shown, &from, 0.0))
         .await;
     look.until("models", "Breakers now", |shown| any(shown, &[], 1.0))
@@ -131,11 +131,9 @@ async fn redis_frozen(look: &Look<'_>) {
     // Calls are under way when it freezes: their money stays held until it answers again.
     let mut slow = Fault::always(Action::Slow);
     slow.delay = Duration::from_secs(1);
-    let asked = look.stage.simulator.requests().len();
     look.stage.simulator.push_fault(slow);
-    while look.stage.simulator.requests().len() < asked + 3 {
-        tokio::task::yield_now().await;
-    }
+    look.until("overview", "Calls in flight", |shown| any(shown, &[], 2.0))
+        .await;
     look.stage.redis.freeze();
     look.stage.simulator.clear_faults();
     let budgets = [("component", "budgets")];
