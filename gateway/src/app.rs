@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     complete::Gates,
     config::Config,
+    cores::Cores,
     grpc::{self, Bounds, Edge, Front},
     health::Health,
     interactions::Interactions,
@@ -130,6 +131,7 @@ impl App {
             edge: edge.clone(),
             identity: parts.identity.clone(),
             bounds,
+            cores: Cores::start()?,
         };
         if let Some(admin) = admin {
             let front = Front {

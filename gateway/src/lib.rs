@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod complete;
 pub mod config;
+pub mod cores;
 pub mod error;
 pub mod grpc;
 pub mod health;

@@ -3,7 +3,7 @@
 mod together;
 
 use super::Edge;
-use crate::tls::Identity;
+use crate::{cores::Cores, tls::Identity};
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::{convert::Infallible, future::Future, io, pin::pin, sync::Arc, time::Duration};
@@ -63,6 +63,8 @@ pub struct Front {
     pub identity: Option<Arc<Identity>>,
     /// The bounds.
     pub bounds: Bounds,
+    /// Where connections are served.
+    pub cores: Cores,
 }
 
 /// Accepts connections until `shutdown`, then lets running calls finish within the grace.
@@ -85,8 +87,8 @@ pub async fn serve(
         };
         let stream = tokio::select! {
             () = &mut shutdown => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+            accepted = accept(&listener) => match accepted {
+                Ok(stream) => stream,
                 Err(error) => {
                     // Out of descriptors, or a client that was gone again: try the next one.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -95,7 +97,8 @@ pub async fn serve(
                 }
             },
         };
-        connections.spawn(receive(stream, seat, front.clone(), leave.clone()));
+        let received = receive(stream, seat, front.clone(), leave.clone());
+        front.cores.spawn(&connections, received);
     }
     drop(listener);
     leave.cancel();
@@ -110,9 +113,15 @@ pub async fn serve(
     Ok(())
 }
 
+/// A connection, free of the runtime that accepted it.
+async fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
+    let (stream, _) = listener.accept().await?;
+    stream.into_std()
+}
+
 /// Serves one connection, which has a seat, after its handshake if there is one.
 async fn receive(
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     _seat: OwnedSemaphorePermit,
     front: Front,
     leave: CancellationToken,
@@ -120,6 +129,10 @@ async fn receive(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, "a connection could not be served"),
+    };
     let Some(identity) = &front.identity else {
         return converse(stream, front, leave).await;
     };

@@ -6,6 +6,7 @@
 
 use crate::{
     clock::Clock,
+    cores,
     provider::{Failure, FailureKind},
 };
 use bytes::{Bytes, BytesMut};
@@ -60,9 +61,12 @@ pub fn install_tls() {
 }
 
 /// The connections to all providers. Cheap to clone; clones share the connections.
+///
+/// Each of the process's [`cores`] has connections of its own, so that an answer is read where its
+/// call runs.
 #[derive(Clone)]
 pub struct Transport {
-    client: reqwest::Client,
+    clients: Arc<[reqwest::Client]>,
     clock: Arc<dyn Clock>,
     response_cap: usize,
 }
@@ -75,22 +79,25 @@ impl Transport {
     ///
     /// When TLS cannot be set up, for example because there are no root certificates.
     pub fn new(clock: Arc<dyn Clock>) -> Result<Self, NoTransport> {
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .http2_max_header_list_size(HEADER_CAP)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build()
-            .map_err(NoTransport)?;
+        let client = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .referer(false)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .tcp_nodelay(true)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
+                .http2_max_header_list_size(HEADER_CAP)
+                .http2_keep_alive_interval(PING_INTERVAL)
+                .http2_keep_alive_timeout(PING_TIMEOUT)
+                .build()
+                .map_err(NoTransport)
+        };
+        let clients = (0..cores::count().get()).map(|_| client());
         Ok(Self {
-            client,
+            clients: clients.collect::<Result<_, _>>()?,
             clock,
             response_cap: RESPONSE_CAP,
         })
@@ -106,8 +113,8 @@ impl Transport {
         let mut request = Request::new(Method::POST, endpoint.url().clone());
         request.headers_mut().clone_from(endpoint.headers());
         *request.body_mut() = Some(body.into());
-        let mut response = self
-            .client
+        let client = &self.clients[cores::here() % self.clients.len()];
+        let mut response = client
             .execute(request)
             .await
             .map_err(|error| without_response(&error))?;

@@ -31,7 +31,7 @@ use tollgate_core::{
 /// Within one process nothing is repeated later than this: no reply is ever lost. At ten thousand
 /// calls a second each second takes some megabytes.
 const MEMORY: Memory = Memory {
-    ended_ms: 1_000,
+    ended_ms: 100,
     expired_ms: 15 * 60_000,
 };
 
