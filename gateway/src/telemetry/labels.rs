@@ -1,11 +1,36 @@
 //! The closed sets of label values. A label that is not from one of these comes from the
 //! configuration or the build, never from a caller.
 
+/// A set, its values with their names, and [`Closed`] for it.
+macro_rules! closed {
+    ($(#[$doc:meta])* $vis:vis $set:ident { $($(#[$about:meta])* $value:ident = $name:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        $vis enum $set { $($(#[$about])* $value,)+ }
+
+        impl Closed for $set {
+            const ALL: &'static [Self] = &[$(Self::$value),+];
+            const NAMES: &'static [&'static str] = &[$($name),+];
+
+            fn ordinal(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+mod attempt;
 mod fallback;
+mod outcome;
+mod rpc;
 
 pub(crate) use fallback::{FallbackReason, Skip};
+#[cfg(test)]
+pub(super) use outcome::all_errors;
+pub(super) use outcome::{Class, Outcome};
+pub(super) use rpc::{GrpcCode, Rpc};
 
-use crate::{complete::AttemptOutcome, error::Error, provider::FailureKind};
+use attempt::KINDS;
 use std::marker::PhantomData;
 
 /// A closed set of label values.
@@ -49,134 +74,6 @@ impl<E: Closed, H> Each<E, H> {
     /// The handle of one value.
     pub(super) fn at(&self, value: E) -> &H {
         &self.handles[value.ordinal()]
-    }
-}
-
-macro_rules! closed {
-    ($(#[$doc:meta])* $vis:vis $set:ident { $($(#[$about:meta])* $value:ident = $name:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        $vis enum $set { $($(#[$about])* $value,)+ }
-
-        impl Closed for $set {
-            const ALL: &'static [Self] = &[$(Self::$value),+];
-            const NAMES: &'static [&'static str] = &[$($name),+];
-
-            fn ordinal(self) -> usize {
-                self as usize
-            }
-        }
-    };
-}
-
-closed! {
-    /// How a call ended: the reasons of errors in lower case, and what is no error.
-    #[expect(clippy::enum_variant_names, reason = "OUTCOME_UNKNOWN is the reason's name")]
-    pub(super) Outcome {
-        /// Answered.
-        Ok = "ok",
-        /// Answered with what another call was told.
-        Replay = "replay",
-        /// Its caller hung up.
-        Cancelled = "cancelled",
-        /// INVALID_REQUEST.
-        InvalidRequest = "invalid_request",
-        /// LIMIT_UNSATISFIABLE.
-        LimitUnsatisfiable = "limit_unsatisfiable",
-        /// INVALID_CREDENTIAL.
-        InvalidCredential = "invalid_credential",
-        /// MODEL_FORBIDDEN.
-        ModelForbidden = "model_forbidden",
-        /// UNKNOWN_MODEL.
-        UnknownModel = "unknown_model",
-        /// UNKNOWN_ROUTE.
-        UnknownRoute = "unknown_route",
-        /// PROMPT_REJECTED.
-        PromptRejected = "prompt_rejected",
-        /// RATE_LIMITED.
-        RateLimited = "rate_limited",
-        /// CONCURRENCY_LIMITED.
-        ConcurrencyLimited = "concurrency_limited",
-        /// BUDGET_EXHAUSTED.
-        BudgetExhausted = "budget_exhausted",
-        /// OVERLOADED.
-        Overloaded = "overloaded",
-        /// TARGETS_EXHAUSTED.
-        TargetsExhausted = "targets_exhausted",
-        /// OUTCOME_UNKNOWN.
-        OutcomeUnknown = "outcome_unknown",
-        /// DEADLINE_EXCEEDED.
-        DeadlineExceeded = "deadline_exceeded",
-        /// INTERNAL.
-        Internal = "internal",
-        /// STORE_UNAVAILABLE.
-        StoreUnavailable = "store_unavailable",
-        /// IDEMPOTENCY_CONFLICT.
-        IdempotencyConflict = "idempotency_conflict",
-    }
-}
-
-closed! {
-    /// Whose doing an outcome is, for the durations.
-    pub(super) Class {
-        /// Answered.
-        Ok = "ok",
-        /// Limits and budgets did their work.
-        Rejected = "rejected",
-        /// The caller's.
-        ClientError = "client_error",
-        /// Ours or a provider's: what the availability objective counts.
-        ServerError = "server_error",
-    }
-}
-
-impl Outcome {
-    /// The outcome of a call that failed so.
-    pub(super) fn of(error: &Error) -> Self {
-        match error {
-            Error::InvalidRequest(_) => Self::InvalidRequest,
-            Error::LimitUnsatisfiable(_) => Self::LimitUnsatisfiable,
-            Error::InvalidCredential => Self::InvalidCredential,
-            Error::ModelForbidden(_) => Self::ModelForbidden,
-            Error::UnknownModel(_) => Self::UnknownModel,
-            Error::UnknownRoute(_) => Self::UnknownRoute,
-            Error::PromptRejected { .. } => Self::PromptRejected,
-            // Which of the two it is was decided where callers are told.
-            Error::Limited(_) => Self::named(error.reason()).unwrap_or(Self::RateLimited),
-            Error::BudgetExhausted(_) => Self::BudgetExhausted,
-            Error::Overloaded { .. } => Self::Overloaded,
-            Error::TargetsExhausted { .. } => Self::TargetsExhausted,
-            Error::OutcomeUnknown { .. } => Self::OutcomeUnknown,
-            Error::DeadlineExceeded { .. } => Self::DeadlineExceeded,
-            Error::Internal { .. } => Self::Internal,
-            Error::StoreUnavailable => Self::StoreUnavailable,
-            Error::IdempotencyConflict => Self::IdempotencyConflict,
-        }
-    }
-
-    /// Whose doing it is.
-    pub(super) const fn class(self) -> Class {
-        match self {
-            Self::Ok | Self::Replay => Class::Ok,
-            Self::RateLimited
-            | Self::ConcurrencyLimited
-            | Self::BudgetExhausted
-            | Self::LimitUnsatisfiable => Class::Rejected,
-            Self::Cancelled
-            | Self::InvalidRequest
-            | Self::InvalidCredential
-            | Self::ModelForbidden
-            | Self::UnknownModel
-            | Self::UnknownRoute
-            | Self::PromptRejected
-            | Self::IdempotencyConflict => Class::ClientError,
-            Self::Overloaded
-            | Self::TargetsExhausted
-            | Self::OutcomeUnknown
-            | Self::DeadlineExceeded
-            | Self::Internal
-            | Self::StoreUnavailable => Class::ServerError,
-        }
     }
 }
 
@@ -386,272 +283,5 @@ closed! {
         Deployment = "deployment",
         /// The pipeline.
         Pipeline = "pipeline",
-    }
-}
-
-closed! {
-    /// The code of an RPC, in the order of its number.
-    pub(super) GrpcCode {
-        /// 0
-        Ok = "OK",
-        /// 1
-        Cancelled = "CANCELLED",
-        /// 2
-        Unknown = "UNKNOWN",
-        /// 3
-        InvalidArgument = "INVALID_ARGUMENT",
-        /// 4
-        DeadlineExceeded = "DEADLINE_EXCEEDED",
-        /// 5
-        NotFound = "NOT_FOUND",
-        /// 6
-        AlreadyExists = "ALREADY_EXISTS",
-        /// 7
-        PermissionDenied = "PERMISSION_DENIED",
-        /// 8
-        ResourceExhausted = "RESOURCE_EXHAUSTED",
-        /// 9
-        FailedPrecondition = "FAILED_PRECONDITION",
-        /// 10
-        Aborted = "ABORTED",
-        /// 11
-        OutOfRange = "OUT_OF_RANGE",
-        /// 12
-        Unimplemented = "UNIMPLEMENTED",
-        /// 13
-        Internal = "INTERNAL",
-        /// 14
-        Unavailable = "UNAVAILABLE",
-        /// 15
-        DataLoss = "DATA_LOSS",
-        /// 16
-        Unauthenticated = "UNAUTHENTICATED",
-    }
-}
-
-impl GrpcCode {
-    /// The code of a number; UNKNOWN for any other.
-    pub(super) fn numbered(number: i32) -> Self {
-        let place = usize::try_from(number).ok();
-        let code = place.and_then(|place| Self::ALL.get(place));
-        code.copied().unwrap_or(Self::Unknown)
-    }
-}
-
-closed! {
-    /// The RPCs that are served, by their full names; all others are one.
-    pub(super) Rpc {
-        /// Complete.
-        Complete = "tollgate.v1.CompletionService/Complete",
-        /// CompleteStream.
-        CompleteStream = "tollgate.v1.CompletionService/CompleteStream",
-        /// EstimateCost.
-        EstimateCost = "tollgate.v1.CompletionService/EstimateCost",
-        /// CountTokens.
-        CountTokens = "tollgate.v1.CompletionService/CountTokens",
-        /// QueryUsage.
-        QueryUsage = "tollgate.v1.UsageService/QueryUsage",
-        /// GetBudget.
-        GetBudget = "tollgate.v1.UsageService/GetBudget",
-        /// ListBudgets.
-        ListBudgets = "tollgate.v1.UsageService/ListBudgets",
-        /// ListModels.
-        ListModels = "tollgate.v1.UsageService/ListModels",
-        /// CreateKey.
-        CreateKey = "tollgate.admin.v1.AdminService/CreateKey",
-        /// ListKeys.
-        ListKeys = "tollgate.admin.v1.AdminService/ListKeys",
-        /// RevokeKey.
-        RevokeKey = "tollgate.admin.v1.AdminService/RevokeKey",
-        /// ListTargets.
-        ListTargets = "tollgate.admin.v1.AdminService/ListTargets",
-        /// DrainTarget.
-        DrainTarget = "tollgate.admin.v1.AdminService/DrainTarget",
-        /// RestoreTarget.
-        RestoreTarget = "tollgate.admin.v1.AdminService/RestoreTarget",
-        /// ListBudgets, of all teams.
-        AllBudgets = "tollgate.admin.v1.AdminService/ListBudgets",
-        /// TopUpBudget.
-        TopUpBudget = "tollgate.admin.v1.AdminService/TopUpBudget",
-        /// QueryUsage, of all teams.
-        AllUsage = "tollgate.admin.v1.AdminService/QueryUsage",
-        /// ReloadConfig.
-        ReloadConfig = "tollgate.admin.v1.AdminService/ReloadConfig",
-        /// Health, once.
-        HealthCheck = "grpc.health.v1.Health/Check",
-        /// Health, from now on.
-        HealthWatch = "grpc.health.v1.Health/Watch",
-        /// Reflection.
-        Reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        /// Any other path.
-        Other = "_OTHER/_OTHER",
-    }
-}
-
-impl Rpc {
-    /// The RPC of an HTTP path.
-    pub(super) fn of_path(path: &str) -> Self {
-        let name = path.strip_prefix('/').unwrap_or(path);
-        Self::named(name).unwrap_or(Self::Other)
-    }
-
-    /// Its service and its method.
-    pub(super) fn parts(self) -> (&'static str, &'static str) {
-        self.name().split_once('/').expect("every name has a slash")
-    }
-
-    /// The kind of its messages.
-    pub(super) const fn kind(self) -> &'static str {
-        match self {
-            Self::CompleteStream | Self::HealthWatch => "server_stream",
-            Self::Reflection => "bidi_stream",
-            Self::Complete
-            | Self::EstimateCost
-            | Self::CountTokens
-            | Self::QueryUsage
-            | Self::GetBudget
-            | Self::ListBudgets
-            | Self::ListModels
-            | Self::CreateKey
-            | Self::ListKeys
-            | Self::RevokeKey
-            | Self::ListTargets
-            | Self::DrainTarget
-            | Self::RestoreTarget
-            | Self::AllBudgets
-            | Self::TopUpBudget
-            | Self::AllUsage
-            | Self::ReloadConfig
-            | Self::HealthCheck
-            | Self::Other => "unary",
-        }
-    }
-}
-
-const KINDS: usize = FailureKind::ALL.len();
-
-/// `ok`, and the kinds of failures.
-const RESULTS: [AttemptOutcome; KINDS + 1] = {
-    let mut results = [AttemptOutcome::Ok; KINDS + 1];
-    let mut place = 0;
-    while place < KINDS {
-        results[place + 1] = AttemptOutcome::Failed(FailureKind::ALL[place]);
-        place += 1;
-    }
-    results
-};
-
-const RESULT_NAMES: [&str; KINDS + 1] = {
-    let mut names = [""; KINDS + 1];
-    let mut place = 0;
-    while place <= KINDS {
-        names[place] = RESULTS[place].name();
-        place += 1;
-    }
-    names
-};
-
-impl Closed for AttemptOutcome {
-    const ALL: &'static [Self] = &RESULTS;
-    const NAMES: &'static [&'static str] = &RESULT_NAMES;
-
-    fn ordinal(self) -> usize {
-        match self {
-            Self::Ok => 0,
-            Self::Failed(kind) => 1 + kind.ordinal(),
-        }
-    }
-}
-
-impl Closed for FailureKind {
-    const ALL: &'static [Self] = &Self::ALL;
-    const NAMES: &'static [&'static str] = RESULT_NAMES.split_at(1).1;
-
-    fn ordinal(self) -> usize {
-        self as usize
-    }
-}
-
-#[cfg(test)]
-pub(super) use tests::all_errors;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Denial;
-    use tollgate_core::{Money, account::Refusal};
-
-    /// One error of each variant, and both reasons of `Limited`.
-    pub(in crate::telemetry) fn all_errors() -> Vec<Error> {
-        let denial = |refusals| Denial {
-            refusals,
-            retry_after_ms: None,
-        };
-        let cost = Money::ZERO;
-        vec![
-            Error::InvalidRequest(Vec::new()),
-            Error::LimitUnsatisfiable(Vec::new()),
-            Error::InvalidCredential,
-            Error::ModelForbidden("model x".into()),
-            Error::UnknownModel("x".into()),
-            Error::UnknownRoute("x".into()),
-            Error::PromptRejected {
-                provider: "openai".into(),
-            },
-            Error::Limited(denial(vec![Refusal::Rate {
-                limit: "tokens_per_minute".into(),
-                wait_ms: 5,
-            }])),
-            Error::Limited(denial(vec![Refusal::Concurrency {
-                limit: "concurrency".into(),
-                bound: 5,
-            }])),
-            Error::BudgetExhausted(denial(Vec::new())),
-            Error::Overloaded { retry_after_ms: 1 },
-            Error::TargetsExhausted { retry_after_ms: 1 },
-            Error::OutcomeUnknown { cost },
-            Error::DeadlineExceeded { cost },
-            Error::Internal { cost },
-            Error::StoreUnavailable,
-            Error::IdempotencyConflict,
-        ]
-    }
-
-    #[test]
-    fn outcomes_are_the_reasons_of_errors_and_three_more() {
-        let reasons: Vec<&str> = all_errors()
-            .iter()
-            .map(|error| {
-                assert_eq!(Outcome::of(error).name(), error.reason());
-                error.reason()
-            })
-            .collect();
-        let mut names = vec!["ok", "replay", "cancelled"];
-        names.extend(reasons);
-        assert_eq!(names, Outcome::NAMES);
-    }
-
-    #[test]
-    fn ordinals_are_places() {
-        for kind in FailureKind::ALL {
-            assert_eq!(Closed::name(kind), kind.name());
-            assert_eq!(Closed::name(AttemptOutcome::Failed(kind)), kind.name());
-        }
-        assert_eq!(GrpcCode::numbered(16).name(), "UNAUTHENTICATED");
-        assert_eq!(GrpcCode::numbered(-7).name(), "UNKNOWN");
-        assert_eq!(GrpcCode::numbered(99).name(), "UNKNOWN");
-    }
-
-    #[test]
-    fn an_unknown_path_is_one_method_of_its_own() {
-        assert_eq!(
-            Rpc::of_path("/tollgate.v1.CompletionService/Complete"),
-            Rpc::Complete
-        );
-        assert_eq!(
-            Rpc::of_path("/tollgate.v1.CompletionService/complete"),
-            Rpc::Other
-        );
-        assert_eq!(Rpc::Other.parts(), ("_OTHER", "_OTHER"));
     }
 }
