@@ -8,6 +8,7 @@ mod rebuild;
 mod shared;
 mod shutdown;
 mod start;
+mod stress;
 mod takeover;
 mod topology;
 
