@@ -43,11 +43,7 @@ use link::Link;
 use roll::{Granted, Roll};
 use script::Scripts;
 pub use settings::{Settings, Topology, check_url};
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tollgate_core::{
@@ -85,8 +81,6 @@ struct Shared {
     /// Whether one script may touch a team and a deployment.
     one_slot: bool,
     first_identity: String,
-    /// Teams whose balances were lost: what this replica did lately may be lost with them.
-    lost: Mutex<HashSet<Scope>>,
 }
 
 impl RedisStore {
@@ -133,7 +127,6 @@ impl RedisStore {
             rebuild_wait: settings.rebuild_wait,
             one_slot: !matches!(settings.topology, Topology::Cluster),
             first_identity,
-            lost: Mutex::default(),
         });
         let stop = CancellationToken::new();
         let weak = Arc::downgrade(&shared);

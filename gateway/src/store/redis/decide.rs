@@ -74,10 +74,6 @@ impl Shared {
             .await
     }
 
-    pub(super) fn lost(&self) -> MutexGuard<'_, HashSet<Scope>> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn granted_before(
         &self,
         limits: &Arc<Limits>,
@@ -119,8 +115,7 @@ impl Shared {
     }
 
     /// Asks whoever drains the ledger to rebuild a team's balances.
-    async fn ask_for_balances(&self, scope: &Scope) {
-        self.lost().insert(scope.clone());
+    pub(super) async fn ask_for_balances(&self, scope: &Scope) {
         let mut ask = redis::cmd("SADD");
         ask.arg(keys::UNSEEDED).arg(&**scope.name());
         let asked = self.accounts.wire.send("drain", &ask).await;

@@ -202,6 +202,8 @@ impl Drain {
         let mut teams: BTreeSet<Arc<str>> = (self.teams)().into_iter().collect();
         let configured = teams.clone();
         teams.extend(self.members(keys::TEAMS).await.map_err(text)?);
+        // The list may be lost alone, with the shard of a cluster that had it.
+        teams.extend(tenure.seeded.iter().cloned());
         for team in &teams {
             self.drain_team(tenure, team).await?;
         }

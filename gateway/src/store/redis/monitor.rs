@@ -4,18 +4,20 @@ use super::{
     Shared, checks,
     endings::Waiting,
     fault::Fault,
+    keys::Keys,
     roll::{Finished, Granted},
 };
 use crate::store::event::StoreEvent;
 use futures_util::{StreamExt as _, stream};
+use redis::FromRedisValue as _;
 use std::{
-    mem,
+    collections::{HashMap, HashSet},
     sync::{Arc, Weak},
     time::Duration,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tollgate_core::{account::HoldReply, limit::Scope};
+use tollgate_core::{Timestamp, account::HoldReply, limit::Scope};
 
 /// How often Redis is probed.
 const EVERY: Duration = Duration::from_secs(1);
@@ -32,15 +34,25 @@ const AT_ONCE: usize = 64;
 /// How long repeating may keep the gate shut.
 const REPEATING: Duration = Duration::from_secs(10);
 
+/// What was seen last.
+#[derive(Default)]
+struct Seen {
+    /// Who answered, and with which data.
+    identity: Option<String>,
+    /// Since when the accounts are there of teams that this replica told of something lately. One
+    /// shard of a cluster may lose its data while the mark lives on another.
+    epochs: HashMap<Scope, Option<Timestamp>>,
+}
+
 /// Probes until the store is dropped or told to stop.
 pub(super) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
-    let mut known = None;
+    let mut seen = Seen::default();
     let mut failures = 0;
     loop {
         let Some(strong) = shared.upgrade() else {
             return;
         };
-        match strong.probe(&mut known).await {
+        match strong.probe(&mut seen).await {
             Ok(()) => failures = 0,
             Err(fault) => {
                 failures += 1;
@@ -63,7 +75,7 @@ pub(super) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
 }
 
 impl Shared {
-    async fn probe(&self, known: &mut Option<String>) -> Result<(), Fault> {
+    async fn probe(&self, seen: &mut Seen) -> Result<(), Fault> {
         let started = Instant::now();
         let link = &self.accounts.wire.link;
         let asked = async {
@@ -81,21 +93,59 @@ impl Shared {
             return Err(Fault::Unfit(why.to_owned()));
         }
         let identity = checks::identity(&facts, &life);
+        let known = &mut seen.identity;
         let known = known.get_or_insert_with(|| self.first_identity.clone());
         if *known != identity {
             self.gate
                 .shut("another Redis answers, or the same after a restart or without its data");
-            self.lost().clear();
             self.repeat(|_| true).await?;
             *known = identity;
         }
         self.gate.open();
-        let lost = mem::take(&mut *self.lost());
+        let lost = self.lost(&mut seen.epochs).await?;
         if !lost.is_empty() {
-            // Balances were rebuilt from the ledger, which may not have the last moments.
+            // Balances are rebuilt from the ledger, which may not have the last moments.
             self.repeat(|scope| lost.contains(scope)).await?;
         }
         Ok(())
+    }
+
+    /// The teams whose accounts are gone or are newer than what this replica told of them: the
+    /// epoch of an account is when its balances were put there. Each change is told once.
+    async fn lost(
+        &self,
+        epochs: &mut HashMap<Scope, Option<Timestamp>>,
+    ) -> Result<HashSet<Scope>, Fault> {
+        let told = self.roll.teams();
+        epochs.retain(|scope, _| told.contains_key(scope));
+        let asked = stream::iter(told)
+            .map(|(scope, since)| async move { (self.epoch(&scope).await, scope, since) });
+        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        let mut lost = HashSet::new();
+        for (epoch, scope, since) in answers {
+            let epoch = epoch?;
+            let is_lost = match epochs.insert(scope.clone(), epoch) {
+                Some(known) => known != epoch,
+                None => epoch.is_none_or(|epoch| epoch >= since),
+            };
+            if is_lost && epoch.is_none() {
+                self.ask_for_balances(&scope).await;
+            }
+            if is_lost {
+                lost.insert(scope);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// When the balances of a team were put into its account; `None` if it has none.
+    async fn epoch(&self, scope: &Scope) -> Result<Option<Timestamp>, Fault> {
+        let mut ask = redis::cmd("HGET");
+        ask.arg(Keys::of(scope).account()).arg("ep");
+        let answer = self.repairs.wire.send("ping", &ask).await?;
+        let millis = Option::<i64>::from_redis_value(answer)
+            .map_err(|error| Fault::Wrong(error.to_string()))?;
+        Ok(millis.map(Timestamp::from_millis))
     }
 
     /// Tells Redis of open holds and recent endings of this replica.
@@ -134,11 +184,7 @@ impl Shared {
         match self.repairs.reassert(limits, request, *at).await {
             // Or it has ended meanwhile, by its lease: nothing to put back.
             Ok(HoldReply::Held(_) | HoldReply::Duplicate(_)) => true,
-            Err(Fault::Unseeded) => {
-                // Again when its balances were rebuilt.
-                self.lost().insert(limits.scope.clone());
-                false
-            }
+            // Without balances it is repeated when they were rebuilt.
             Ok(_) | Err(_) => false,
         }
     }

@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use tollgate_core::{HoldId, Money, Timestamp, hold::HoldRequest, limit::Limits};
+use tollgate_core::{
+    HoldId, Money, Timestamp,
+    hold::HoldRequest,
+    limit::{Limits, Scope},
+};
 
 /// How long endings are remembered: longer than any lag of replication that is not an outage.
 const REPLAYED: Duration = Duration::from_secs(60);
@@ -48,8 +52,17 @@ struct State {
     ended: HashMap<HoldId, Finished>,
     /// Their ids in the order in which they are forgotten.
     forget: VecDeque<(Instant, HoldId)>,
+    teams: HashMap<Scope, Team>,
     /// When forgotten holds are looked for next.
     sweep_at: Option<Instant>,
+}
+
+/// When something was granted to a team first, by Redis' time, and when something was last granted
+/// or ended. Kept apart so that nobody has to look through all that ended.
+#[derive(Debug)]
+struct Team {
+    first: Timestamp,
+    last: Instant,
 }
 
 impl Roll {
@@ -57,6 +70,17 @@ impl Roll {
     pub(super) fn granted(&self, granted: Granted) {
         let now = Instant::now();
         let mut state = self.state();
+        match state.teams.get_mut(&granted.limits.scope) {
+            Some(team) => team.last = now,
+            None => {
+                let scope = granted.limits.scope.clone();
+                // A deployment has no balances.
+                if matches!(scope, Scope::Team(_)) {
+                    let (first, last) = (granted.at, now);
+                    state.teams.insert(scope, Team { first, last });
+                }
+            }
+        }
         state.open.insert(granted.request.id, (granted, now));
         if state.sweep_at.is_none_or(|at| at <= now) {
             state.sweep_at = Some(now + REPLAYED);
@@ -104,6 +128,9 @@ impl Roll {
         let now = Instant::now();
         let mut state = self.state();
         let granted = state.open.remove(&settlement.id);
+        if let Some(team) = state.teams.get_mut(&settlement.limits.scope) {
+            team.last = now;
+        }
         // A repetition has nothing to add.
         if let Entry::Vacant(place) = state.ended.entry(settlement.id) {
             place.insert(Finished {
@@ -126,6 +153,17 @@ impl Roll {
         let open = state.open.values().map(|(granted, _)| granted.clone());
         let ended = state.ended.values().cloned();
         (open.collect(), ended.collect())
+    }
+
+    /// The teams for which something was granted or ended lately, each with Redis' time of the
+    /// first grant.
+    pub(super) fn teams(&self) -> HashMap<Scope, Timestamp> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let teams = &mut state.teams;
+        teams.retain(|_, team| now.duration_since(team.last) <= REPLAYED);
+        let first = |(scope, team): (&Scope, &Team)| (scope.clone(), team.first);
+        teams.iter().map(first).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

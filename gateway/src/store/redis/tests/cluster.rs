@@ -29,6 +29,17 @@ impl Shards {
         Self(shards)
     }
 
+    /// The master that has a key.
+    fn of(&self, key: &str) -> usize {
+        let slot = self.0[0].command(&format!("CLUSTER KEYSLOT {key}"));
+        let slot: u16 = slot.trim_start_matches(':').trim().parse().expect("a slot");
+        match slot {
+            0..=5_460 => 0,
+            5_461..=10_922 => 1,
+            _ => 2,
+        }
+    }
+
     pub(super) fn settings(&self) -> Settings {
         Settings {
             urls: self.0.iter().map(|shard| shard.url().into()).collect(),
@@ -58,4 +69,52 @@ async fn a_cluster_and_a_single_server_are_told_apart() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = RedisStore::connect(&single, clock, observer, &tasks).await;
     assert_eq!(store.err(), Some(ConnectError::Clustered));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_repeats_what_was_lost_with_one_shard_alone() {
+    let shards = Shards::start().await;
+    let settings = shards.settings();
+    let account = |team: &str| Keys::of(&Scope::Team(team.into())).account();
+    // The mark stays, for it is elsewhere.
+    let mark = shards.of(keys::LIFE);
+    let mut names = (0..).map(|number| format!("flushed-{number}"));
+    let team = names.find(|team| shards.of(&account(team)) != mark);
+    let team: Arc<str> = team.expect("one of them").into();
+    let limits = team_limits(&team, 10_000);
+    let (lines, events) = (Arc::new(Lines::default()), Arc::new(Events::default()));
+    let (clock, tasks) = (Arc::new(SystemClock), TaskTracker::new());
+    let teams = vec![Arc::clone(&team)];
+    let drain = Drain::connect(
+        &settings,
+        Arc::clone(&lines) as _,
+        Arc::new(move || teams.clone()),
+        (Arc::clone(&clock) as _, Arc::clone(&events) as _),
+    );
+    let drain = drain.await.expect("Redis runs");
+    assert_eq!(drain.once().await, Ok(Some(1)));
+    let store = RedisStore::connect(&settings, clock, Arc::clone(&events) as _, &tasks);
+    let store = store.await.expect("Redis runs");
+    let (done, open) = (new_id(), new_id());
+    for (id, amount) in [(done, 900), (open, 50)] {
+        store.hold(&limits, ask(id, amount)).await.expect("held");
+    }
+    let end = ending(&limits, done, settled(800));
+    store.settle(end).await.expect("an answer");
+    // Nobody drained that.
+    shards.0[shards.of(&account(&team))].command("FLUSHALL");
+    assert_eq!(drain.once().await, Ok(Some(1)), "its balances are rebuilt");
+    let known = async {
+        while money(&*store, &limits).await != (800, 50) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let known = tokio::time::timeout(Duration::from_secs(20), known).await;
+    known.expect("it is repeated");
+    assert_eq!(drain.once().await, Ok(Some(1)));
+    let key = tollgate_core::account::CounterKey {
+        budget: "day".into(),
+        window: "2026-11-24".into(),
+    };
+    assert_eq!(lines.fold().spent(&team, &key).nanos(), 800);
 }
