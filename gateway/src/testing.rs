@@ -11,7 +11,35 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
 };
-use tollgate_core::Timestamp;
+use tollgate_core::{
+    Timestamp,
+    account::CounterKey,
+    budget::{Calendar, Window},
+};
+
+/// One window for ever, so that a test does not depend on the time of day.
+#[derive(Debug)]
+pub(crate) struct OneWindow;
+
+/// The name of it.
+const WINDOW: &str = "2026-11-24";
+
+impl Calendar for OneWindow {
+    fn window_at(&self, _: Timestamp) -> Window {
+        Window {
+            id: WINDOW.into(),
+            ends_at: Some(Timestamp::from_millis(4_000_000_000_000)),
+        }
+    }
+}
+
+/// What a budget named `day` has in it.
+pub(crate) fn day() -> CounterKey {
+    CounterKey {
+        budget: "day".into(),
+        window: WINDOW.into(),
+    }
+}
 
 /// A clock that a test sets.
 #[derive(Debug)]

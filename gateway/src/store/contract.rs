@@ -4,13 +4,13 @@
 //! that a store can't pass by keeping the right numbers where nobody reads them.
 
 use super::{Settlement, Store, TopUp, ToppedUp};
-use crate::ledger::CallRecord;
+use crate::{ledger::CallRecord, testing::OneWindow};
 use futures_util::future::{BoxFuture, join_all};
 use std::sync::Arc;
 use tollgate_core::{
     HoldId, Money, Timestamp,
     account::{Cure, Held, HoldReply, Refusal, Refused, SettleReply},
-    budget::{BudgetSpec, Calendar, Mark, Window},
+    budget::{BudgetSpec, Mark},
     hold::{Ending, HoldRequest, Need, RunTake, State},
     limit::{BucketSpec, GaugeSpec, LARGEST_EXACT, Limits, Scope, Unit},
 };
@@ -26,19 +26,6 @@ pub(crate) trait Subject: Send + Sync {
 
 /// How long holds stand here: long enough for a slow machine, short enough to wait for.
 const LEASE_MS: u64 = 400;
-
-/// One window for ever, so that a test does not depend on the time of day.
-#[derive(Debug)]
-struct OneWindow;
-
-impl Calendar for OneWindow {
-    fn window_at(&self, _: Timestamp) -> Window {
-        Window {
-            id: "2026-11-24".into(),
-            ends_at: Some(Timestamp::from_millis(4_000_000_000_000)),
-        }
-    }
-}
 
 struct Case {
     subject: Arc<dyn Subject>,

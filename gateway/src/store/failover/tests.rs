@@ -6,15 +6,18 @@ use super::*;
 use crate::{
     store::{TopUp, ToppedUp},
     telemetry::Observer,
-    testing::{ManualClock, VecJournal},
+    testing::{ManualClock, OneWindow, VecJournal},
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use tollgate_core::{
     Timestamp,
-    budget::{BudgetSpec, Calendar, Mark, Window},
+    budget::{BudgetSpec, Mark},
     hold::{Ending, Need, State},
     limit::{BucketSpec, GaugeSpec},
 };
+
+/// How long a grace lasts.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A shared store that can be lost.
 struct Losable {
@@ -95,18 +98,6 @@ impl Store for Losable {
     }
 }
 
-#[derive(Debug)]
-struct OneWindow;
-
-impl Calendar for OneWindow {
-    fn window_at(&self, _: Timestamp) -> Window {
-        Window {
-            id: "2026-11-24".into(),
-            ends_at: Some(Timestamp::from_millis(4_000_000_000_000)),
-        }
-    }
-}
-
 struct Case {
     failover: Arc<Failover>,
     primary: Arc<Losable>,
@@ -162,15 +153,11 @@ impl Case {
     }
 
     async fn settle(&self, limits: &Arc<Limits>, number: u128, cost: i64) -> Option<SettleReply> {
-        let settlement = Settlement {
-            limits: Arc::clone(limits),
-            id: id(number),
-            ending: Ending::Settled {
-                used: Need::default(),
-                cost: Money::from_nanos(cost),
-            },
-            record: None,
+        let settled = Ending::Settled {
+            used: Need::default(),
+            cost: Money::from_nanos(cost),
         };
+        let settlement = ending(limits, id(number), settled);
         self.failover.settle(settlement).await.ok()
     }
 
@@ -224,6 +211,23 @@ fn limits(hard: bool) -> Arc<Limits> {
             marks: Arc::new([Mark { permille: 500 }]),
         }],
     })
+}
+
+fn ending(limits: &Arc<Limits>, id: HoldId, ending: Ending) -> Settlement {
+    Settlement {
+        limits: Arc::clone(limits),
+        id,
+        ending,
+        record: None,
+    }
+}
+
+/// A policy that lets this replica spend 200 of a grace of 400.
+fn grace() -> BudgetsWithout {
+    BudgetsWithout::Grace {
+        most: Money::from_nanos(400),
+        longest: LONGEST,
+    }
 }
 
 fn is_held(reply: Option<HoldReply>) -> bool {
@@ -284,9 +288,7 @@ async fn without_hard_budgets_a_replica_keeps_to_its_part() {
 
 #[tokio::test(start_paused = true)]
 async fn a_grace_is_small_and_ends() {
-    let longest = Duration::from_secs(30);
-    let most = Money::from_nanos(400);
-    let case = Case::new(BudgetsWithout::Grace { most, longest });
+    let case = Case::new(grace());
     let limits = limits(true);
     case.lose(true);
     assert!(is_held(case.hold(&limits, 1, 150).await));
@@ -297,7 +299,7 @@ async fn a_grace_is_small_and_ends() {
     );
     assert!(is_held(case.hold(&limits, 3, 50).await));
     case.settle(&limits, 1, 120).await;
-    tokio::time::sleep(longest).await;
+    tokio::time::sleep(LONGEST).await;
     assert_eq!(case.hold(&limits, 4, 10).await, None, "not for ever");
     case.lose(false);
     case.replayed().await;
@@ -326,20 +328,13 @@ async fn a_deployment_has_no_budget_and_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_charge_is_told_though_the_first_try_was_cancelled() {
-    let longest = Duration::from_secs(30);
-    let most = Money::from_nanos(400);
-    let case = Case::new(BudgetsWithout::Grace { most, longest });
+    let case = Case::new(grace());
     let limits = limits(true);
     case.lose(true);
     assert!(is_held(case.hold(&limits, 1, 150).await));
     // A try that is not answered in time leaves a tombstone behind.
     for number in [255, 254] {
-        let cancel = Settlement {
-            limits: Arc::clone(&limits),
-            id: id(1).attempt(number),
-            ending: Ending::Cancelled,
-            record: None,
-        };
+        let cancel = ending(&limits, id(1).attempt(number), Ending::Cancelled);
         let buried = case.primary.store.settle(cancel).await;
         buried.expect("it is in memory");
     }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     clock::SystemClock,
     ledger::{Entry, Fold},
+    testing::{OneWindow, day},
 };
 use server::Server;
 use std::{
@@ -26,7 +27,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use tollgate_core::{
-    budget::{BudgetSpec, Calendar, Mark, Window},
+    budget::{BudgetSpec, Mark},
     hold::Need,
     limit::{BucketSpec, GaugeSpec},
 };
@@ -188,19 +189,6 @@ impl Bench {
         drop(self.store);
         self.tasks.close();
         let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
-    }
-}
-
-/// One window for ever.
-#[derive(Debug)]
-struct OneWindow;
-
-impl Calendar for OneWindow {
-    fn window_at(&self, _: Timestamp) -> Window {
-        Window {
-            id: "2026-11-24".into(),
-            ends_at: Some(Timestamp::from_millis(4_000_000_000_000)),
-        }
     }
 }
 

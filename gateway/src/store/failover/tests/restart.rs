@@ -4,9 +4,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_charge_counts_once_though_the_first_try_arrived_and_ran_out() {
-    let longest = Duration::from_secs(30);
-    let most = Money::from_nanos(400);
-    let case = Case::new(BudgetsWithout::Grace { most, longest });
+    let case = Case::new(grace());
     let limits = limits(true);
     case.lose(true);
     for number in [1, 2] {
@@ -60,12 +58,7 @@ async fn a_killed_process_leaves_its_charges_in_its_journal() {
     let extra = Money::from_nanos(25);
     let extended = killed.failover.extend(&limits, id(2), extra).await;
     assert_eq!(extended, Ok(true));
-    let cancel = Settlement {
-        limits: Arc::clone(&limits),
-        id: id(3),
-        ending: Ending::Cancelled,
-        record: None,
-    };
+    let cancel = ending(&limits, id(3), Ending::Cancelled);
     let cancelled = killed.failover.settle(cancel).await;
     assert!(cancelled.is_ok(), "nothing was sent");
     // As a kill would: nobody closes anything, and the lock goes.

@@ -112,9 +112,5 @@ async fn a_replica_repeats_what_was_lost_with_one_shard_alone() {
     let known = tokio::time::timeout(Duration::from_secs(20), known).await;
     known.expect("it is repeated");
     assert_eq!(drain.once().await, Ok(Some(1)));
-    let key = tollgate_core::account::CounterKey {
-        budget: "day".into(),
-        window: "2026-11-24".into(),
-    };
-    assert_eq!(lines.fold().spent(&team, &key).nanos(), 800);
+    assert_eq!(lines.fold().spent(&team, &day()).nanos(), 800);
 }

@@ -45,12 +45,8 @@ async fn the_ledger_adds_up_to_the_balances() {
         bench.store.settle(end).await.expect("an answer");
     }
     let fold = bench.drained(limits.scope.name()).await;
-    let key = tollgate_core::account::CounterKey {
-        budget: "day".into(),
-        window: "2026-11-24".into(),
-    };
     let (spent, held) = money(&*bench.store, &limits).await;
-    assert_eq!(fold.spent("news", &key).nanos(), spent);
+    assert_eq!(fold.spent("news", &day()).nanos(), spent);
     assert_eq!(held, 0);
     assert_eq!(bench.lines.all().len(), 200);
     bench.stop().await;

@@ -14,6 +14,12 @@ fn downs(events: &Events) -> usize {
     events.count(|event| matches!(event, StoreEvent::Down { .. }))
 }
 
+/// What this replica knew was told to another Redis, all of it.
+fn reasserted(events: &Events) {
+    let whole = |event: &StoreEvent| matches!(event, StoreEvent::Reasserted { failed: 0, .. });
+    assert!(events.count(whole) >= 1, "{:?}", events.all());
+}
+
 async fn is_up(store: &RedisStore, within: Duration) -> bool {
     let until = Instant::now() + within;
     while Instant::now() < until {
@@ -31,6 +37,13 @@ async fn hold(store: &RedisStore, limits: &Arc<Limits>, amount: i64) -> HoldId {
     let reply = store.hold(limits, ask(id, amount)).await;
     assert!(matches!(reply, Ok(HoldReply::Held(_))), "{reply:?}");
     id
+}
+
+/// So many holds are refused, one after the other.
+async fn refused(store: &RedisStore, limits: &Arc<Limits>, count: usize) {
+    for _ in 0..count {
+        assert!(store.hold(limits, ask(new_id(), 1)).await.is_err());
+    }
 }
 
 /// Whether an ending is not answered yet. It is repeated all the same.
@@ -60,6 +73,17 @@ async fn becomes(store: &RedisStore, limits: &Arc<Limits>, expected: (i64, i64))
     panic!("{last:?} instead of {expected:?}");
 }
 
+/// Waits until a server's answer has this in it.
+async fn says(server: &Server, command: &str, part: &str) {
+    for _ in 0..400 {
+        if server.command(command).contains(part) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{command} never says {part}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_redis_is_treated_like_a_dead_one() {
     let server = Server::start();
@@ -82,10 +106,7 @@ async fn a_frozen_redis_is_treated_like_a_dead_one() {
     assert!(join_all(more).await.iter().all(Result::is_err));
     assert!(!store.is_up());
     let started = Instant::now();
-    for _ in 0..100 {
-        let reply = store.hold(&limits, ask(new_id(), 500)).await;
-        assert!(reply.is_err());
-    }
+    refused(&store, &limits, 100).await;
     assert!(
         started.elapsed() < Duration::from_millis(50),
         "nobody waits"
@@ -117,10 +138,7 @@ async fn a_killed_redis_is_refused_at_once_and_heals() {
     bench.drained(limits.scope.name()).await;
     server.kill();
     let started = Instant::now();
-    for _ in 0..20 {
-        let reply = bench.store.hold(&limits, ask(new_id(), 1)).await;
-        assert!(reply.is_err());
-    }
+    refused(&bench.store, &limits, 20).await;
     assert!(started.elapsed() < Duration::from_secs(1));
     assert!(waits(bench.store.settle(ending(&limits, second, settled(550)))).await);
     server.restart();
@@ -129,11 +147,7 @@ async fn a_killed_redis_is_refused_at_once_and_heals() {
     becomes(&bench.store, &limits, (950, 0)).await;
     println!("rebuilt after {:?}", healed.elapsed());
     let fold = bench.drained(limits.scope.name()).await;
-    let key = tollgate_core::account::CounterKey {
-        budget: "day".into(),
-        window: "2026-11-24".into(),
-    };
-    assert_eq!(fold.spent("killed", &key).nanos(), 950);
+    assert_eq!(fold.spent("killed", &day()).nanos(), 950);
     bench.stop().await;
 }
 
@@ -158,22 +172,13 @@ async fn what_a_failover_lost_is_repeated() {
     server.kill();
     server.restart();
     becomes(store, &limits, (850, 500)).await;
-    let reasserted = |event: &StoreEvent| matches!(event, StoreEvent::Reasserted { failed: 0, .. });
-    assert!(
-        bench.events.count(reasserted) >= 1,
-        "{:?}",
-        bench.events.all()
-    );
+    reasserted(&bench.events);
     settle(store, &limits, known, 90).await;
     settle(store, &limits, lost, 390).await;
     assert_eq!(money(&**store, &limits).await, (1_330, 0));
     let fold = bench.drained(limits.scope.name()).await;
-    let key = tollgate_core::account::CounterKey {
-        budget: "day".into(),
-        window: "2026-11-24".into(),
-    };
     assert_eq!(
-        fold.spent("promoted", &key).nanos(),
+        fold.spent("promoted", &day()).nanos(),
         1_330,
         "entries that came twice count once"
     );
@@ -207,23 +212,9 @@ async fn an_ending_is_repeated_until_it_lands() {
 async fn sentinels_lead_to_the_new_master() {
     let master = Server::start();
     let replica = Server::with(&["--replicaof", &format!("127.0.0.1 {}", master.port)]);
-    let link_up = "master_link_status:up";
-    for _ in 0..200 {
-        if replica.command("INFO replication").contains(link_up) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    says(&replica, "INFO replication", "master_link_status:up").await;
     let sentinel = Server::sentinel(master.port);
-    for _ in 0..200 {
-        if sentinel
-            .command("SENTINEL REPLICAS mymaster")
-            .contains("ip")
-        {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    says(&sentinel, "SENTINEL REPLICAS mymaster", "ip").await;
     let settings = Settings {
         topology: Topology::Sentinel {
             master: "mymaster".to_owned(),
@@ -236,17 +227,11 @@ async fn sentinels_lead_to_the_new_master() {
     let open = hold(&bench.store, &limits, 500).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     drop(master);
-    for _ in 0..400 {
-        if replica.command("INFO replication").contains("role:master") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    says(&replica, "INFO replication", "role:master").await;
     becomes(&bench.store, &limits, (0, 500)).await;
     settle(&bench.store, &limits, open, 450).await;
     assert_eq!(money(&*bench.store, &limits).await, (450, 0));
-    let reasserted = |event: &StoreEvent| matches!(event, StoreEvent::Reasserted { .. });
-    assert!(bench.events.count(reasserted) >= 1);
+    reasserted(&bench.events);
     bench.stop().await;
 }
 

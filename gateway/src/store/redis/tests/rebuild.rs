@@ -1,14 +1,7 @@
 //! An empty Redis is not zero spend.
 
 use super::*;
-use tollgate_core::{account::CounterKey, hold::RunTake};
-
-fn day() -> CounterKey {
-    CounterKey {
-        budget: "day".into(),
-        window: "2026-11-24".into(),
-    }
-}
+use tollgate_core::hold::RunTake;
 
 fn in_run(id: HoldId, amount: i64) -> HoldRequest {
     HoldRequest {

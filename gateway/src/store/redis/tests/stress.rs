@@ -49,12 +49,8 @@ async fn eight_replicas_never_overspend_a_tight_budget() {
     assert!(spent <= BUDGET, "{spent} of {BUDGET}");
     assert!(spent > BUDGET / 100 * 95, "and it is used: {spent}");
     let fold = bench.drained(&"tight".into()).await;
-    let key = tollgate_core::account::CounterKey {
-        budget: "day".into(),
-        window: "2026-11-24".into(),
-    };
     assert_eq!(
-        fold.spent("tight", &key).nanos(),
+        fold.spent("tight", &day()).nanos(),
         spent,
         "the ledger agrees"
     );
