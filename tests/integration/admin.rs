@@ -13,8 +13,8 @@ use std::{
 use tempfile::TempDir;
 use tollgate_proto::admin::v1::{self as admin, admin_service_client::AdminServiceClient};
 use tollgate_tests::{
-    harness::{Caller, Credentials, GatewayProcess, Redis, Refused, Settings, program},
-    simulator::{Options, Simulator},
+    harness::{Caller, Credentials, GatewayProcess, Redis, Refused, Settings, program, simulator},
+    simulator::Simulator,
 };
 use tonic::{
     Code,
@@ -38,9 +38,7 @@ impl Site {
         let names: Vec<&str> = teams.iter().map(|(name, _)| *name).collect();
         let owned = |(name, bounds): &(&str, &str)| ((*name).to_owned(), (*bounds).to_owned());
         Self {
-            simulator: Simulator::start(Options::default())
-                .await
-                .expect("it starts"),
+            simulator: simulator(0).await,
             credentials: Credentials::new(&names),
             dir: TempDir::new().expect("a directory"),
             redis: None,

@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use tollgate_tests::{
-    harness::{Credentials, GatewayProcess, Settings, spec},
-    simulator::{Options, Simulator},
-};
+use tollgate_tests::harness::{Credentials, GatewayProcess, Settings, simulator, spec};
 
 /// Takes posts on loopback; refuses the first, to see it come again.
 fn webhook() -> (String, Receiver<Value>) {
@@ -59,9 +56,7 @@ fn webhook() -> (String, Receiver<Value>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_mark_is_posted_once_and_not_again_after_a_restart() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let (url, told) = webhook();
     let dir = TempDir::new().expect("a directory");
     let credentials = Credentials::new(&["news"]);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 use tollgate_proto::v1::{self, AttemptOutcome};
 use tollgate_tests::{
-    harness::{Gateway, spec},
-    simulator::{Action, Fault, Options, Refused, RetryAfter, Simulator},
+    harness::{Gateway, simulator, spec},
+    simulator::{Action, Fault, Refused, RetryAfter},
 };
 
 /// What gpt-4 does, how its attempt ends, and whether that is charged.
@@ -62,9 +62,7 @@ fn cases() -> Vec<(Action, AttemptOutcome, bool)> {
 
 #[tokio::test]
 async fn every_bad_answer_is_typed_passed_over_and_charged_as_promised() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings
             .routes(
@@ -119,9 +117,7 @@ retries = 0
 
 #[tokio::test]
 async fn a_compatible_server_without_usage_is_counted_by_us() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     simulator.push_fault(Fault::always(Action::UsageMissing));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "models = [\"local\"]")]).await;
     let only = v1::CompletionSpec {
@@ -145,9 +141,7 @@ async fn a_compatible_server_without_usage_is_counted_by_us() {
 
 #[tokio::test]
 async fn a_refusal_by_the_model_is_an_answer() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     for action in [Action::Refusal, Action::ContentFilter] {
         simulator.clear_faults();

@@ -9,8 +9,8 @@ use std::{
 };
 use tempfile::TempDir;
 use tollgate_tests::{
-    harness::{Gateway, program, scrape::Scrape},
-    simulator::{Action, Fault, Options, Refused, RetryAfter, Simulator},
+    harness::{Gateway, program, scrape::Scrape, simulator},
+    simulator::{Action, Fault, Refused, RetryAfter},
 };
 
 /// Runs chain-client over `input`; the report goes to `out`.
@@ -60,9 +60,7 @@ fn examples() -> std::path::PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_report_the_ledger_and_the_metrics_agree_to_the_nano_dollar() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let throttle = Action::Refuse(Refused::TooManyRequests, RetryAfter::Seconds(1));
     simulator.push_fault(Fault::first(1, throttle).for_model("gpt-3.5-turbo"));
     simulator.push_fault(Fault::first(2, Action::Close).for_model("gpt-4"));
@@ -109,9 +107,7 @@ async fn the_report_the_ledger_and_the_metrics_agree_to_the_nano_dollar() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_articles_are_named_and_the_others_go_on() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let input = TempDir::new().expect("a directory");
     let good = "The Larks won the final in Leeds on 12 March 2024. Mara Vell scored twice. The crowd sang.";
@@ -147,11 +143,7 @@ async fn bad_articles_are_named_and_the_others_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_budget_stops_and_still_reports() {
-    let options = Options {
-        latency: std::time::Duration::from_millis(400),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(400).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let out = TempDir::new().expect("a directory");
     let more = &["--time-budget", "2s", "-j", "1"];
@@ -171,9 +163,7 @@ async fn a_time_budget_stops_and_still_reports() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spent_budget_stops_the_run_with_its_own_code() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let bounds = "budgets = [{ per = \"day\", amount = \"0.06\" }]";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let out = TempDir::new().expect("a directory");
@@ -190,9 +180,7 @@ async fn a_spent_budget_stops_the_run_with_its_own_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_lines_stream_through_in_bounded_memory() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let input = TempDir::new().expect("a directory");
     let path = input.path().join("many.jsonl");

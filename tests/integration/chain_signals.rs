@@ -11,8 +11,8 @@ use std::{
 };
 use tempfile::TempDir;
 use tollgate_tests::{
-    harness::{Gateway, program, scrape::Scrape, signal},
-    simulator::{Options, Simulator},
+    harness::{Gateway, program, scrape::Scrape, signal, simulator},
+    simulator::Simulator,
 };
 
 /// Longer than anything here takes, for what never comes.
@@ -95,11 +95,7 @@ impl Drop for Run {
 
 /// A gateway whose provider takes its time, and a run in the middle of its first articles.
 async fn slow_run(more: &[&str]) -> (Simulator, Gateway, Run) {
-    let options = Options {
-        latency: Duration::from_millis(500),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(500).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let run = Run::start(&gateway, more);
     let began = async {
@@ -160,9 +156,7 @@ async fn sigterm_drains_within_its_time_and_has_its_own_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_of_a_finished_run_are_served_for_two_more_scrapes() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let more = &["--metrics-addr", "127.0.0.1:0", "--metrics-linger", "10m"];
     let mut run = Run::start(&gateway, more);
@@ -184,9 +178,7 @@ async fn metrics_of_a_finished_run_are_served_for_two_more_scrapes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_the_wait_for_scrapes() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let more = &["--metrics-addr", "127.0.0.1:0", "--metrics-linger", "10m"];
     let run = Run::start(&gateway, more);

@@ -5,10 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 use tollgate_proto::v1;
-use tollgate_tests::{
-    harness::{Gateway, scrape::Scrape, spec},
-    simulator::{Options, Simulator},
-};
+use tollgate_tests::harness::{Gateway, scrape::Scrape, simulator, spec};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -17,15 +14,9 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-async fn simulator() -> Simulator {
-    Simulator::start(Options::default())
-        .await
-        .expect("it starts")
-}
-
 #[tokio::test]
 async fn health_is_served_by_service() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let mut health = HealthClient::new(gateway.channel());
     for service in [
@@ -49,7 +40,7 @@ async fn health_is_served_by_service() {
 
 #[tokio::test]
 async fn reflection_names_every_service_and_has_their_files() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let mut reflection = ServerReflectionClient::new(gateway.channel());
     let ask = |message| ServerReflectionRequest {
@@ -91,7 +82,7 @@ async fn reflection_names_every_service_and_has_their_files() {
 
 #[tokio::test]
 async fn models_budgets_and_tokens_are_told_to_their_team() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let bounds = "budgets = [{ per = \"day\", amount = \"25.00\", zone = \"Europe/Berlin\" }]";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news");
@@ -142,7 +133,7 @@ async fn models_budgets_and_tokens_are_told_to_their_team() {
 
 #[tokio::test]
 async fn metrics_satisfy_promtool_and_count_what_happened() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let fresh = Scrape::of(&gateway.metrics_url()).await;
     assert!(

@@ -3,16 +3,10 @@
 use std::time::Duration;
 use tollgate_proto::v1;
 use tollgate_tests::{
-    harness::{Caller, Gateway, Refused, scrape::Scrape, spec},
-    simulator::{Action, Fault, Options, Refused as Answers, RetryAfter, Simulator},
+    harness::{Caller, Gateway, Refused, scrape::Scrape, simulator, spec},
+    simulator::{Action, Fault, Refused as Answers, RetryAfter},
 };
 use tonic::Code;
-
-async fn simulator() -> Simulator {
-    Simulator::start(Options::default())
-        .await
-        .expect("it starts")
-}
 
 async fn refused(caller: &Caller, call: v1::CompletionSpec) -> Refused {
     *caller.complete(call).await.expect_err("it is refused")
@@ -29,7 +23,7 @@ fn is(refused: &Refused, code: Code, reason: &str) {
 
 #[tokio::test]
 async fn a_request_that_is_not_valid_is_told_all_that_is_wrong() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let empty = v1::CompletionSpec {
@@ -61,7 +55,7 @@ async fn a_request_that_is_not_valid_is_told_all_that_is_wrong() {
 
 #[tokio::test]
 async fn unknown_and_forbidden_names_are_told_apart() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let teams = [("news", ""), ("poor", "")];
     let gateway = Gateway::start_with(&simulator.base_url(), &teams, |settings| {
         settings.section("[routes.secret]\ntargets = [\"gpt-4\"]")
@@ -113,7 +107,7 @@ async fn unknown_and_forbidden_names_are_told_apart() {
 
 #[tokio::test]
 async fn what_can_never_fit_a_limit_is_not_worth_a_retry() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let bounds = "limits = { tokens_per_minute = 50 }";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news");
@@ -131,11 +125,7 @@ async fn what_can_never_fit_a_limit_is_not_worth_a_retry() {
 
 #[tokio::test]
 async fn rates_and_concurrency_say_when_to_come_back() {
-    let options = Options {
-        latency: Duration::from_millis(300),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(300).await;
     let teams = [
         ("fast", "limits = { requests_per_minute = 2 }"),
         ("wide", "limits = { concurrency = 1 }"),
@@ -185,11 +175,7 @@ async fn rates_and_concurrency_say_when_to_come_back() {
 
 #[tokio::test]
 async fn a_spent_budget_says_when_it_resets_and_a_held_one_when_to_come_back() {
-    let options = Options {
-        latency: Duration::from_millis(400),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(400).await;
     // One call of gpt-4 holds about 0.0065 dollars.
     let bounds = "budgets = [{ per = \"day\", amount = \"0.01\" }]";
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", bounds)], |settings| {
@@ -232,7 +218,7 @@ async fn a_spent_budget_says_when_it_resets_and_a_held_one_when_to_come_back() {
 
 #[tokio::test]
 async fn a_rejected_prompt_ends_the_call_and_costs_nothing() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     simulator.push_fault(Fault::always(Action::Refuse(
         Answers::BadRequest,
         RetryAfter::Absent,
@@ -253,7 +239,7 @@ async fn a_rejected_prompt_ends_the_call_and_costs_nothing() {
 
 #[tokio::test]
 async fn unavailable_means_uncharged_and_unknown_means_charged() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     simulator.push_fault(Fault::always(Action::Refuse(
@@ -271,7 +257,7 @@ async fn unavailable_means_uncharged_and_unknown_means_charged() {
     assert_eq!(caller.settled_spend().await, 0);
     gateway.stop().await;
 
-    let simulator = self::simulator().await;
+    let simulator = self::simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     simulator.push_fault(Fault::always(Action::Close));
@@ -289,7 +275,7 @@ async fn unavailable_means_uncharged_and_unknown_means_charged() {
 
 #[tokio::test]
 async fn a_deadline_ends_the_call_and_charges_what_was_sent() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     simulator.push_fault(Fault::always(Action::Hang));
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings.server("hangup_grace = \"100ms\"")
@@ -330,11 +316,7 @@ async fn a_deadline_ends_the_call_and_charges_what_was_sent() {
 
 #[tokio::test]
 async fn too_much_at_once_is_shed_with_unavailable() {
-    let options = Options {
-        latency: Duration::from_millis(500),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(500).await;
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings.server("max_in_flight = 1")
     })
@@ -352,7 +334,7 @@ async fn too_much_at_once_is_shed_with_unavailable() {
 
 #[tokio::test]
 async fn what_is_too_large_or_not_served_is_refused_by_the_transport() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let told = refused(&caller, spec("cheap", &"a".repeat(20 << 20))).await;

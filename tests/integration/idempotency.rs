@@ -3,8 +3,8 @@
 use std::time::Duration;
 use tollgate_proto::v1;
 use tollgate_tests::{
-    harness::{Gateway, spec},
-    simulator::{Action, Fault, Options, Refused, RetryAfter, Simulator},
+    harness::{Gateway, simulator, spec},
+    simulator::{Action, Fault, Refused, RetryAfter},
 };
 
 fn keyed(key: &str, text: &str) -> v1::CompletionSpec {
@@ -14,17 +14,9 @@ fn keyed(key: &str, text: &str) -> v1::CompletionSpec {
     }
 }
 
-async fn slow() -> Simulator {
-    let options = Options {
-        latency: Duration::from_millis(200),
-        ..Options::default()
-    };
-    Simulator::start(options).await.expect("it starts")
-}
-
 #[tokio::test]
 async fn the_same_key_replays_the_answer_and_pays_nothing() {
-    let simulator = slow().await;
+    let simulator = simulator(200).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", ""), ("sport", "")]).await;
     let caller = gateway.caller("news");
     let first = caller
@@ -53,7 +45,7 @@ async fn the_same_key_replays_the_answer_and_pays_nothing() {
 
 #[tokio::test]
 async fn a_duplicate_waits_for_the_first_and_another_request_conflicts() {
-    let simulator = slow().await;
+    let simulator = simulator(200).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let (first, second) = tokio::join!(
@@ -76,7 +68,7 @@ async fn a_duplicate_waits_for_the_first_and_another_request_conflicts() {
 
 #[tokio::test]
 async fn the_retry_of_a_caller_that_hung_up_finds_its_answer() {
-    let simulator = slow().await;
+    let simulator = simulator(200).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let other = caller.clone();
@@ -94,7 +86,7 @@ async fn the_retry_of_a_caller_that_hung_up_finds_its_answer() {
 
 #[tokio::test]
 async fn a_failure_is_not_kept() {
-    let simulator = slow().await;
+    let simulator = simulator(200).await;
     let down = Action::Refuse(Refused::NotFound, RetryAfter::Absent);
     simulator.push_fault(Fault::always(down));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
@@ -115,7 +107,7 @@ async fn a_failure_is_not_kept() {
 
 #[tokio::test]
 async fn a_later_run_may_use_what_an_earlier_one_paid_for() {
-    let simulator = slow().await;
+    let simulator = simulator(200).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     for run in ["one", "two"] {

@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use std::time::Duration;
 use tollgate_proto::v1;
 use tollgate_tests::{
-    harness::{Gateway, scrape::Scrape, spec},
-    simulator::{Action, Fault, Options, Simulator},
+    harness::{Gateway, scrape::Scrape, simulator, spec},
+    simulator::{Action, Fault},
 };
 
 /// The day's spend of a team, by the ledger alone.
@@ -21,9 +21,7 @@ pub(crate) fn ledger_spend(dir: &std::path::Path, team: &str) -> i64 {
 
 #[tokio::test]
 async fn receipts_balances_ledger_metrics_and_the_providers_bill_agree() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     simulator.push_fault(Fault::first(2, Action::Close).for_model("gpt-4"));
     simulator.push_fault(Fault::first(3, Action::UsageReasoning(7)).for_model("gpt-3.5-turbo"));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", ""), ("poor", "")]).await;
@@ -71,9 +69,7 @@ async fn receipts_balances_ledger_metrics_and_the_providers_bill_agree() {
 
 #[tokio::test]
 async fn a_receipt_prices_each_attempt_exactly() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     simulator.push_fault(Fault::always(Action::UsageCached(5)).for_model("gpt-4"));
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings.models(
@@ -129,11 +125,7 @@ deployments = [{ provider = "local", name = "llama-3.1-8b" }]
 /// LiteLLM let through 1.2 to 24 times a budget here; ours never lets through more than fits.
 #[tokio::test]
 async fn a_crowd_on_one_budget_gets_exactly_what_fits() {
-    let options = Options {
-        latency: Duration::from_millis(150),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(150).await;
     // A hold of gpt-4 here is 100 x 60,000 nano-dollars and some input: three fit.
     let bounds = "budgets = [{ per = \"day\", amount = \"0.0195\" }]";
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", bounds)], |settings| {
@@ -160,9 +152,7 @@ async fn a_crowd_on_one_budget_gets_exactly_what_fits() {
 /// TensorZero forgives this overrun (18 times a limit); here it is debt, and blocks.
 #[tokio::test]
 async fn a_provider_that_ignores_its_cap_leaves_debt_that_blocks() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     simulator.push_fault(Fault::always(Action::UsageOutput(2_000)));
     let bounds =
         "budgets = [{ per = \"day\", amount = \"0.01\" }]\nlimits = { tokens_per_minute = 1_000 }";
@@ -190,11 +180,7 @@ async fn a_provider_that_ignores_its_cap_leaves_debt_that_blocks() {
 /// LiteLLM bills a caller who hangs up nothing; the provider does not.
 #[tokio::test]
 async fn a_caller_that_hangs_up_pays_what_the_call_really_cost() {
-    let options = Options {
-        latency: Duration::from_millis(300),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(300).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let other = caller.clone();
@@ -211,11 +197,7 @@ async fn a_caller_that_hangs_up_pays_what_the_call_really_cost() {
 
 #[tokio::test]
 async fn callers_that_hang_up_keep_their_seats_until_their_calls_end() {
-    let options = Options {
-        latency: Duration::from_millis(700),
-        ..Options::default()
-    };
-    let simulator = Simulator::start(options).await.expect("it starts");
+    let simulator = simulator(700).await;
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings.server("max_in_flight = 2")
     })
@@ -245,9 +227,7 @@ async fn callers_that_hang_up_keep_their_seats_until_their_calls_end() {
 
 #[tokio::test]
 async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let in_run = |run: &str, limit| v1::CompletionSpec {
@@ -288,9 +268,7 @@ async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
 
 #[tokio::test]
 async fn usage_is_summed_by_pipeline_and_model_and_estimates_take_nothing() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     let request = caller.request(v1::EstimateCostRequest {

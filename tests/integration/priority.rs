@@ -6,18 +6,7 @@ use std::{
     time::Duration,
 };
 use tollgate_proto::v1;
-use tollgate_tests::{
-    harness::{Caller, Gateway, scrape::Scrape, spec},
-    simulator::{Options, Simulator},
-};
-
-async fn slow(ms: u64) -> Simulator {
-    let options = Options {
-        latency: Duration::from_millis(ms),
-        ..Options::default()
-    };
-    Simulator::start(options).await.expect("it starts")
-}
+use tollgate_tests::harness::{Caller, Gateway, scrape::Scrape, simulator, spec};
 
 fn with(priority: v1::Priority) -> v1::CompletionSpec {
     v1::CompletionSpec {
@@ -68,7 +57,7 @@ async fn in_flight(gateway: &Gateway, count: u32) {
 
 #[tokio::test]
 async fn batch_calls_leave_a_part_of_each_rate_for_others() {
-    let simulator = slow(0).await;
+    let simulator = simulator(0).await;
     let bounds = "limits = { requests_per_minute = 10 }";
     let teams = [("news", bounds)];
     let at_once =
@@ -91,7 +80,7 @@ async fn batch_calls_leave_a_part_of_each_rate_for_others() {
 
 #[tokio::test]
 async fn a_critical_call_goes_before_all_that_wait() {
-    let simulator = slow(150).await;
+    let simulator = simulator(150).await;
     let bounds = "limits = { concurrency = 1 }";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news");
@@ -114,7 +103,7 @@ async fn a_critical_call_goes_before_all_that_wait() {
 
 #[tokio::test]
 async fn teams_take_turns_at_a_providers_quota_however_many_calls_one_has() {
-    let simulator = slow(60).await;
+    let simulator = simulator(60).await;
     let narrow = |settings: tollgate_tests::harness::Settings| {
         settings.models(
             r#"

@@ -16,8 +16,8 @@ use crate::money::ledger_spend;
 use std::{fs, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use tollgate_tests::{
-    harness::{Caller, Credentials, GatewayProcess, Redis, Settings, scrape::Scrape},
-    simulator::{Options, Simulator},
+    harness::{Caller, Credentials, GatewayProcess, Redis, Settings, scrape::Scrape, simulator},
+    simulator::Simulator,
 };
 
 /// Gateways that share a Redis and a ledger, and the provider that they call.
@@ -35,14 +35,10 @@ struct Site {
 impl Site {
     /// A site with these teams and their bounds, whose provider takes so long.
     async fn new(latency_ms: u64, teams: &[(&str, &str)]) -> Self {
-        let options = Options {
-            latency: Duration::from_millis(latency_ms),
-            ..Options::default()
-        };
         let names: Vec<&str> = teams.iter().map(|(name, _)| *name).collect();
         let owned = |(name, bounds): &(&str, &str)| ((*name).to_owned(), (*bounds).to_owned());
         Self {
-            simulator: Simulator::start(options).await.expect("it starts"),
+            simulator: simulator(latency_ms).await,
             redis: Redis::start(),
             credentials: Credentials::new(&names),
             dir: TempDir::new().expect("a directory"),

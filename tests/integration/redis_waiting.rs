@@ -4,8 +4,8 @@ use std::{fs, path::PathBuf};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tollgate_tests::{
-    harness::{Credentials, GatewayProcess, Redis, Settings, scrape::Scrape, spec},
-    simulator::{Options, Simulator},
+    harness::{Credentials, GatewayProcess, Redis, Settings, scrape::Scrape, simulator, spec},
+    simulator::Simulator,
 };
 
 const TEAM: &str = "crowd";
@@ -58,9 +58,7 @@ fn commands(redis: &Redis) -> (u64, u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_who_wait_cost_redis_less_than_a_hundred_calls_a_second() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let redis = Redis::start();
     let dir = TempDir::new().expect("a directory");
     let credentials = Credentials::new(&[TEAM]);

@@ -3,15 +3,9 @@
 use std::time::{Duration, Instant};
 use tollgate_proto::v1::{self, AttemptOutcome};
 use tollgate_tests::{
-    harness::{Gateway, scrape::Scrape, spec},
-    simulator::{Action, Fault, Options, Refused, RetryAfter, Simulator},
+    harness::{Gateway, scrape::Scrape, simulator, spec},
+    simulator::{Action, Fault, Refused, RetryAfter},
 };
-
-async fn simulator() -> Simulator {
-    Simulator::start(Options::default())
-        .await
-        .expect("it starts")
-}
 
 fn outcomes(receipt: &v1::Receipt) -> Vec<(String, AttemptOutcome)> {
     let attempts = receipt.attempts.iter();
@@ -29,7 +23,7 @@ fn by(complexity: v1::Complexity) -> v1::CompletionSpec {
 
 #[tokio::test]
 async fn simple_work_goes_to_cheap_models_and_hard_work_to_strong_ones() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     for (complexity, model) in [
@@ -46,7 +40,7 @@ async fn simple_work_goes_to_cheap_models_and_hard_work_to_strong_ones() {
 
 #[tokio::test]
 async fn a_target_whose_breaker_is_open_counts_as_fallen_back_from() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let down = Action::Refuse(Refused::Unavailable, RetryAfter::Absent);
     simulator.push_fault(Fault::always(down).for_model("gpt-4"));
     let once = |settings: tollgate_tests::harness::Settings| {
@@ -72,7 +66,7 @@ async fn a_target_whose_breaker_is_open_counts_as_fallen_back_from() {
 
 #[tokio::test]
 async fn a_failing_target_falls_back_along_the_route_to_the_local_server() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     for model in ["gpt-4", "gpt-3.5-turbo"] {
         simulator.push_fault(
             Fault::always(Action::Refuse(Refused::NotFound, RetryAfter::Absent)).for_model(model),
@@ -100,7 +94,7 @@ async fn a_failing_target_falls_back_along_the_route_to_the_local_server() {
 
 #[tokio::test]
 async fn a_throttled_target_is_asked_again_when_its_provider_said() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let throttle = Action::Refuse(Refused::TooManyRequests, RetryAfter::Seconds(1));
     simulator.push_fault(Fault::first(1, throttle).for_model("gpt-4"));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
@@ -128,7 +122,7 @@ async fn a_throttled_target_is_asked_again_when_its_provider_said() {
 
 #[tokio::test]
 async fn a_target_that_cannot_hold_the_prompt_is_skipped() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
     let caller = gateway.caller("news");
     // About 10,000 tokens: more than gpt-4 holds, less than gpt-3.5-turbo.
@@ -155,7 +149,7 @@ async fn a_target_that_cannot_hold_the_prompt_is_skipped() {
 
 #[tokio::test]
 async fn an_overflow_that_only_the_provider_sees_goes_to_a_larger_target() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let fault = Fault::always(Action::Refuse(Refused::ContextLength, RetryAfter::Absent));
     simulator.push_fault(fault.for_model("gpt-4"));
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
@@ -176,7 +170,7 @@ async fn an_overflow_that_only_the_provider_sees_goes_to_a_larger_target() {
 
 #[tokio::test]
 async fn a_deployment_that_keeps_failing_is_left_alone() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     simulator.push_fault(
         Fault::always(Action::Refuse(Refused::NotFound, RetryAfter::Absent)).for_model("gpt-4"),
     );
@@ -201,7 +195,7 @@ async fn a_deployment_that_keeps_failing_is_left_alone() {
 
 #[tokio::test]
 async fn budget_pressure_prefers_cheaper_targets() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let bounds = "budgets = [{ per = \"day\", amount = \"0.05\" }]";
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", bounds)], |settings| {
         settings.routes(
@@ -242,7 +236,7 @@ under_pressure = { from = 0.5, targets = ["gpt-3.5-turbo", "local"] }
 
 #[tokio::test]
 async fn anthropic_is_spoken_too() {
-    let simulator = simulator().await;
+    let simulator = simulator(0).await;
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings
             .section(

@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 use tollgate_proto::v1;
 use tollgate_tests::{
-    harness::{Gateway, spec},
-    simulator::{Action, Fault, Options, Refused, RetryAfter, Simulator},
+    harness::{Gateway, simulator, spec},
+    simulator::{Action, Fault, Refused, RetryAfter},
 };
 
 const CANARY: &str = "canary-d41d8cd98f00b204";
@@ -27,9 +27,7 @@ fn everything(dir: &Path) -> String {
 
 #[tokio::test]
 async fn prompts_and_keys_stay_where_they_belong() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let teams = [
         ("news", "log_bodies = \"hash\""),
         ("open", "log_bodies = \"full\""),
@@ -76,9 +74,7 @@ async fn prompts_and_keys_stay_where_they_belong() {
 
 #[tokio::test]
 async fn a_team_that_asked_for_full_bodies_has_them() {
-    let simulator = Simulator::start(Options::default())
-        .await
-        .expect("it starts");
+    let simulator = simulator(0).await;
     let teams = [("open", "log_bodies = \"full\"")];
     let gateway = Gateway::start(&simulator.base_url(), &teams).await;
     gateway

@@ -2,22 +2,11 @@
 
 use futures_util::future::join_all;
 use std::time::{Duration, Instant};
-use tollgate_tests::{
-    harness::{Gateway, spec},
-    simulator::{Options, Simulator},
-};
-
-async fn slow(ms: u64) -> Simulator {
-    let options = Options {
-        latency: Duration::from_millis(ms),
-        ..Options::default()
-    };
-    Simulator::start(options).await.expect("it starts")
-}
+use tollgate_tests::harness::{Gateway, simulator, spec};
 
 #[tokio::test]
 async fn callers_wait_for_a_place_and_all_get_one() {
-    let simulator = slow(50).await;
+    let simulator = simulator(50).await;
     let bounds = "limits = { concurrency = 4 }";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news");
@@ -35,7 +24,7 @@ async fn callers_wait_for_a_place_and_all_get_one() {
 
 #[tokio::test]
 async fn a_caller_waits_for_a_rate_and_is_admitted_when_told() {
-    let simulator = slow(0).await;
+    let simulator = simulator(0).await;
     let bounds = "limits = { requests_per_minute = 60 }";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news");
@@ -52,7 +41,7 @@ async fn a_caller_waits_for_a_rate_and_is_admitted_when_told() {
 
 #[tokio::test]
 async fn no_wait_is_started_that_cannot_end_in_time() {
-    let simulator = slow(0).await;
+    let simulator = simulator(0).await;
     let bounds = "limits = { requests_per_minute = 30 }";
     let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
     let caller = gateway.caller("news");
