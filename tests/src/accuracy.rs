@@ -14,7 +14,7 @@ pub use docs::markdown;
 pub use report::{Report, Row};
 pub use scenario::{Scenario, all};
 
-use crate::bench::machine;
+use crate::bench::machine::{self, Machine};
 use anyhow::Result;
 
 /// Runs scenarios, one after the other.
@@ -23,7 +23,7 @@ use anyhow::Result;
 /// If the machine can't be read, or progress can't be told. What goes wrong in a scenario is a
 /// problem of its row.
 pub async fn run(scenarios: Vec<Scenario>, say: impl Fn(&str) -> Result<()>) -> Result<Report> {
-    let load_before = machine::load_average()?;
+    let machine = Machine::look()?;
     let mut rows = Vec::new();
     for scenario in scenarios {
         say(&format!("{} ...", scenario.name))?;
@@ -32,9 +32,7 @@ pub async fn run(scenarios: Vec<Scenario>, say: impl Fn(&str) -> Result<()>) -> 
         rows.push(row);
     }
     Ok(Report {
-        cores: machine::cores()?,
-        memory_gib: machine::memory_gib()?,
-        load_before,
+        machine,
         load_after: machine::load_average()?,
         rows,
     })

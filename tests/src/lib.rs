@@ -1,7 +1,9 @@
-//! What the tests of Tollgate share: the provider simulator and a harness named after the actors.
+//! What the tests of Tollgate share: the provider simulator a harness named after the actors, and what
+//! `make bench`, `make accuracy` and `make soak` are made of.
 
 pub mod accuracy;
 pub mod bench;
 pub mod harness;
+pub mod outputs;
 pub mod simulator;
 pub mod soak;

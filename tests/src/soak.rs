@@ -9,12 +9,16 @@ pub use report::{Memory, Report, Sample};
 
 use crate::{
     accuracy::site::{Setup, Site},
-    bench::{child::Listening, load::Load, machine},
-    harness::{Redis, program},
+    bench::{
+        load::Load,
+        machine::{self, Machine},
+        run::simulator,
+    },
+    harness::Redis,
 };
 use anyhow::{Context as _, Result, ensure};
 use report::Ends;
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 use watch::Watch;
 
@@ -43,11 +47,9 @@ pub struct Plan {
 /// If something can't be started or read, a call failed, or the time is over. What is left over is
 /// a problem of the report.
 pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report> {
-    let load_before = machine::load_average()?;
+    let machine = Machine::look()?;
     let dir = tempfile::tempdir()?;
-    let mut simulator = Command::new(program("provider-simulator"));
-    simulator.arg("--canned");
-    let simulator = Listening::start(simulator, &dir.path().join("simulator.port"))?;
+    let simulator = simulator(&dir.path().join("simulator.port"))?;
     let redis = Redis::start();
     let site = Site::start(&setup(simulator.url()), &redis, REPLICAS).await?;
     let gateways: Vec<_> = site.gateways.iter().flatten().collect();
@@ -92,9 +94,7 @@ pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report>
     say("stopping the gateways and adding up the ledger")?;
     let ledger = site.close(&redis).await?;
     Ok(Report {
-        cores: machine::cores()?,
-        memory_gib: machine::memory_gib()?,
-        load_before,
+        machine,
         calls: plan.calls,
         took_s: took.as_secs_f64(),
         ends: Ends {

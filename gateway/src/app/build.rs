@@ -24,7 +24,7 @@ use crate::{
         openai::{Flavour, OpenAi},
     },
     store::redis::ConnectError,
-    telemetry::{Build, Observer, log::Dropped},
+    telemetry::{self, Build, Observer, log::Dropped},
     tls::{Identity, Problem},
 };
 use arc_swap::ArcSwap;
@@ -120,6 +120,9 @@ pub(super) async fn parts(
     };
     let keeping = Keeping::start(&config, ground).await?;
     let interactions = Arc::new(Interactions::open(&config.interactions)?);
+    if telemetry::is_left_out() {
+        interactions.close();
+    }
     let identity = identity(&config)?;
     let health = Arc::new(Health::new(config.breaker));
     let operators = Operators::new(

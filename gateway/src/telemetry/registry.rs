@@ -4,18 +4,16 @@
 
 use super::catalogue::{self, Kind, Metric, Values};
 use metrics::{
-    Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _, SharedString,
+    Counter, Gauge, Histogram, Key, Label, Level, Metadata, NoopRecorder, Recorder, SharedString,
 };
-use metrics_exporter_prometheus::{
-    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
-};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::fmt;
 
 static METADATA: Metadata<'static> = Metadata::new("tollgate", Level::INFO, None);
 
 /// Where the metrics of one observer are.
 pub(super) struct Registry {
-    recorder: PrometheusRecorder,
+    recorder: Box<dyn Recorder + Send + Sync>,
     handle: PrometheusHandle,
 }
 
@@ -38,6 +36,12 @@ impl Registry {
             }
         }
         let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        let recorder: Box<dyn Recorder + Send + Sync> = if super::is_left_out() {
+            Box::new(NoopRecorder)
+        } else {
+            Box::new(recorder)
+        };
         for metric in catalogue::all() {
             let (name, help) = (metric.name.into(), metric.help.into());
             match metric.kind {
@@ -46,7 +50,6 @@ impl Registry {
                 Kind::Histogram(_) => recorder.describe_histogram(name, None, help),
             }
         }
-        let handle = recorder.handle();
         Self { recorder, handle }
     }
 

@@ -52,9 +52,9 @@ at the end.
 | | what happens | gateways, callers | admitted | spent / limit | bound | falsely refused | no store | recovery |
 |---|---|---|---|---|---|---|---|---|
 {rows}"#,
-        cores = report.cores,
-        memory = report.memory_gib,
-        before = report.load_before,
+        cores = report.machine.cores,
+        memory = report.machine.memory_gib,
+        before = report.machine.load_before,
         after = report.load_after,
     )
 }

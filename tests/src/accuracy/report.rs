@@ -1,18 +1,16 @@
 //! The table.
 
 use super::scenario::Scenario;
+use crate::bench::machine::Machine;
 use serde::Serialize;
 use std::fmt;
 
 /// All rows, and the machine that they were made on.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The cores that all of it shared.
-    pub cores: usize,
-    /// The machine's memory.
-    pub memory_gib: f64,
-    /// The load average of the last minute before the start.
-    pub load_before: f64,
+    /// Where.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// The same at the end, this program included.
     pub load_after: f64,
     /// The rows.
@@ -148,10 +146,6 @@ impl fmt::Display for Report {
         for row in &self.rows {
             writeln!(f, "{}", row.line())?;
         }
-        write!(
-            f,
-            "machine: {} cores, {:.0} GB; load average {:.2} before, {:.2} after",
-            self.cores, self.memory_gib, self.load_before, self.load_after
-        )
+        write!(f, "{}, after {:.2}", self.machine, self.load_after)
     }
 }

@@ -1,27 +1,69 @@
-//! `docs/benchmarks.md`.
+//! `docs/benchmarks.md`: three parts, each written by a run of its own.
 
 use super::{
     load::{CONNECTIONS, IN_FLIGHT},
     report::{OverRedis, Report, Side},
+    telemetry::Telemetry,
 };
 
-/// Where the part about Redis begins. It is written by a run of its own.
+/// Where the later parts begin.
 const OVER_REDIS: &str = "\n## Over Redis\n";
+const TELEMETRY: &str = "\n## Telemetry\n";
 
-/// The document with its first part, as of `date`; the part about Redis stays.
-#[must_use]
-pub fn with_memory(document: &str, report: &Report, date: &str) -> String {
-    let rest = document.find(OVER_REDIS).map_or("", |at| &document[at..]);
-    format!("{}{rest}", markdown(report, date))
+/// The parts of the document; the first one has no title of its own.
+struct Parts<'a> {
+    first: &'a str,
+    over_redis: &'a str,
+    telemetry: &'a str,
 }
 
-/// The document with its part about Redis, as of `date`; the first part stays.
+impl<'a> Parts<'a> {
+    fn of(document: &'a str) -> Self {
+        let (rest, telemetry) = cut(document, TELEMETRY);
+        let (first, over_redis) = cut(rest, OVER_REDIS);
+        Self {
+            first,
+            over_redis,
+            telemetry,
+        }
+    }
+
+    fn join(&self) -> String {
+        [self.first, self.over_redis, self.telemetry].concat()
+    }
+}
+
+/// What is before a title, and what begins with it.
+fn cut<'a>(document: &'a str, title: &str) -> (&'a str, &'a str) {
+    document.split_at(document.find(title).unwrap_or(document.len()))
+}
+
+/// The document with its first part, as of `date`; the others stay.
+#[must_use]
+pub fn with_memory(document: &str, report: &Report, date: &str) -> String {
+    let first = &markdown(report, date);
+    let parts = Parts::of(document);
+    Parts { first, ..parts }.join()
+}
+
+/// The document with its part about Redis, as of `date`; the others stay.
 #[must_use]
 pub fn with_redis(document: &str, report: &OverRedis, date: &str) -> String {
-    let first = document
-        .find(OVER_REDIS)
-        .map_or(document, |at| &document[..at]);
-    format!("{first}{OVER_REDIS}{}", over_redis(report, date))
+    let over_redis = &format!("{OVER_REDIS}{}", over_redis(report, date));
+    let parts = Parts::of(document);
+    Parts {
+        over_redis,
+        ..parts
+    }
+    .join()
+}
+
+/// The document with its part about telemetry, as of `date`; the others stay.
+#[must_use]
+pub fn with_telemetry(document: &str, report: &Telemetry, date: &str) -> String {
+    let telemetry = &format!("{TELEMETRY}{}", telemetry(report, date));
+    let parts = Parts::of(document);
+    Parts { telemetry, ..parts }.join()
 }
 
 fn markdown(report: &Report, date: &str) -> String {
@@ -29,8 +71,9 @@ fn markdown(report: &Report, date: &str) -> String {
     format!(
         r#"# Benchmarks
 
-Written by `make bench ARGS=--write-docs`, and its last part by `make bench ARGS="--store redis
---write-docs"`; don't edit it by hand.
+Written by `make bench ARGS=--write-docs`; its part about Redis by `make bench ARGS="--store redis
+--write-docs"`, and its part about telemetry by `make bench ARGS="--telemetry --write-docs"`. Don't edit
+it by hand.
 
 ## Method
 
@@ -72,12 +115,12 @@ start; other programs used {elsewhere:.2} cores meanwhile.
 "#,
         in_flight = IN_FLIGHT,
         connections = CONNECTIONS,
-        rounds = report.rounds,
-        measured = report.measured.as_secs_f64(),
-        cores = report.cores,
-        machine = report.memory_gib,
-        load = report.load_before,
-        elsewhere = report.cores_elsewhere(),
+        rounds = report.conditions.rounds,
+        measured = report.conditions.measured.as_secs_f64(),
+        cores = report.conditions.machine.cores,
+        machine = report.conditions.machine.memory_gib,
+        load = report.conditions.machine.load_before,
+        elsewhere = report.gateway.cores_elsewhere(&report.pass_through),
         floor = row(&report.pass_through),
         ours = row(&report.gateway),
         rate = report.rate_ratio(),
@@ -122,16 +165,12 @@ used {elsewhere:.2} cores meanwhile.
 | a settlement, CPU of Redis | {settle_cpu:.1} us ({settle_script:.1} us in the script, by the clock) | at most 60 us |
 "#,
         version = report.redis_version,
-        cores = report.cores,
-        machine = report.memory_gib,
-        rounds = report.rounds,
-        measured = report.measured.as_secs_f64(),
-        load = report.load_before,
-        elsewhere = report
-            .gateway
-            .median
-            .cores_elsewhere
-            .max(report.pass_through.median.cores_elsewhere),
+        cores = report.conditions.machine.cores,
+        machine = report.conditions.machine.memory_gib,
+        rounds = report.conditions.rounds,
+        measured = report.conditions.measured.as_secs_f64(),
+        load = report.conditions.machine.load_before,
+        elsewhere = report.gateway.cores_elsewhere(&report.pass_through),
         floor = row(&report.pass_through),
         ours = row(&report.gateway),
         rate = report.gateway.rate_ratio(&report.pass_through),
@@ -143,10 +182,90 @@ used {elsewhere:.2} cores meanwhile.
     )
 }
 
+fn telemetry(report: &Telemetry, date: &str) -> String {
+    let scrapes = &report.scrapes;
+    format!(
+        r#"
+The gateway as above, with its store in the process, beside the same without anything that tells what
+it does: no metrics, no log, no interaction log. There is no such option in `tollgate`; that side is
+`bench silent-gateway`, the same library with the same allocator and runtime. Both keep keys, limits,
+budgets and the ledger. The load generator also reads the log, which takes time from all cores: that
+is counted as a cost.
+
+Then a gateway with {teams} teams, {models} models and {deployments} deployments is scraped {times} times over
+loopback, each time on a new connection. Each team has two pipelines, three limits and two budgets.
+All series are there from the start, at 0.
+
+Measured {date} on {cores} cores with {machine:.0} GB of memory; {rounds} interleaved rounds of
+{measured:.0} s, medians. The load average was {load:.2} before the start; other programs used
+{elsewhere:.2} cores meanwhile.
+
+| | calls/s | p50 | p99 | CPU per call | memory |
+|---|---|---|---|---|---|
+| telemetry off | {off} |
+| telemetry on | {on} |
+| on / off | {rate:.2} | | | {cpu:.2} | |
+
+| figure | measured | target |
+|---|---|---|
+| calls/s that telemetry costs | {cost:.1} % | below 10 % |
+| a scrape, median | {median:.1} ms | below 20 ms |
+| a scrape, slowest | {slowest:.1} ms | below 20 ms |
+| a scrape, CPU of the gateway | {scrape_cpu:.1} ms | |
+| samples of a scrape | {series} | |
+| length of a scrape | {bytes} bytes | |
+"#,
+        teams = scrapes.teams,
+        models = scrapes.models,
+        deployments = scrapes.deployments,
+        times = scrapes.scrapes,
+        cores = report.conditions.machine.cores,
+        machine = report.conditions.machine.memory_gib,
+        rounds = report.conditions.rounds,
+        measured = report.conditions.measured.as_secs_f64(),
+        load = report.conditions.machine.load_before,
+        elsewhere = report.on.cores_elsewhere(&report.off),
+        off = row(&report.off),
+        on = row(&report.on),
+        rate = report.on.rate_ratio(&report.off),
+        cpu = report.on.cpu_ratio(&report.off),
+        cost = report.cost() * 100.0,
+        median = scrapes.median_ms,
+        slowest = scrapes.max_ms,
+        scrape_cpu = scrapes.cpu_ms,
+        series = scrapes.series,
+        bytes = scrapes.bytes,
+    )
+}
+
 fn row(side: &Side) -> String {
     let median = &side.median;
     format!(
         "{:.0} | {:.2} ms | {:.2} ms | {:.1} us | {:.1} MB",
         median.calls_per_second, median.p50_ms, median.p99_ms, median.cpu_us_per_call, side.rss_mib
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_is_found_and_kept() {
+        let (first, redis, told) = (
+            "# B\n\n## Result\n",
+            "\n## Over Redis\na\n",
+            "\n## Telemetry\nb\n",
+        );
+        for (document, expected) in [
+            ([first, redis, told].concat(), [first, redis, told]),
+            ([first, told].concat(), [first, "", told]),
+            ([first, redis].concat(), [first, redis, ""]),
+            (first.to_owned(), [first, "", ""]),
+        ] {
+            let parts = Parts::of(&document);
+            assert_eq!([parts.first, parts.over_redis, parts.telemetry], expected);
+            assert_eq!(parts.join(), document);
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! The gateway that is measured: a release process, with everything on that governs a call.
 
 use super::load::Load;
-use crate::harness::{Credentials, GatewayProcess, Redis};
+use crate::harness::{Credentials, GatewayProcess, Redis, program};
 use anyhow::{Context as _, Result, ensure};
 use std::{
-    fs,
+    env, fs,
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -20,12 +21,32 @@ pub(super) struct Started {
 
 /// Starts a gateway whose files are in `dir`. Without a Redis its store is in the process.
 pub(super) async fn start(simulator: &str, dir: &Path, redis: Option<&Redis>) -> Result<Started> {
+    let mut command = Command::new(program("tollgate"));
+    command.arg("serve");
+    start_as(command, "hash", simulator, dir, redis).await
+}
+
+/// Starts the same gateway without anything that tells what it does.
+pub(super) async fn start_silent(simulator: &str, dir: &Path) -> Result<Started> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg("silent-gateway");
+    start_as(command, "off", simulator, dir, None).await
+}
+
+async fn start_as(
+    mut command: Command,
+    bodies: &str,
+    simulator: &str,
+    dir: &Path,
+    redis: Option<&Redis>,
+) -> Result<Started> {
     let home = dir.to_str().context("a path that is text")?;
     let credentials = Credentials::new(&[TEAM]);
     let config = CONFIG
         .replace("SIMULATOR_URL", simulator)
         .replace("DATA_DIR", home)
         .replace("KEY_VARIABLE", &Credentials::variable(TEAM))
+        .replace("LOG_BODIES", bodies)
         .replace("STORE", redis.map_or("", |_| STORE))
         .replace("MORE_LIMITS", redis.map_or("", |_| MORE_LIMITS));
     let path = dir.join("gateway.toml");
@@ -33,7 +54,8 @@ pub(super) async fn start(simulator: &str, dir: &Path, redis: Option<&Redis>) ->
     let mut variables: Vec<_> = credentials.variables().clone().into_iter().collect();
     variables.extend(redis.map(|redis| ("BENCH_REDIS_URL".to_owned(), redis.url())));
     let begun = Instant::now();
-    let process = GatewayProcess::start_with(&path, &variables)?;
+    command.arg("--config").arg(path);
+    let process = GatewayProcess::spawn(command, &variables)?;
     let url = format!("http://{}", process.grpc);
     let load = Load::connect(&[url], credentials.key(TEAM)).await?;
     load.once().await.context("the gateway's first answer")?;
@@ -111,5 +133,5 @@ routes = ["cheap"]
 pipelines = ["bench"]
 limits = { requests_per_minute = 10_000_000, tokens_per_minute = 10_000_000_000, concurrency = 10_000MORE_LIMITS }
 budgets = [{ per = "day", amount = "1000000" }, { per = "month", amount = "1000000" }]
-log_bodies = "hash"
+log_bodies = "LOG_BODIES"
 "#;

@@ -1,7 +1,41 @@
 //! What the system says about processes and about itself.
 
 use anyhow::{Context as _, Result};
-use std::{fs, thread};
+use serde::Serialize;
+use std::{fmt, fs, thread};
+
+/// The machine, and how busy it was before anything was measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Machine {
+    /// The cores that all of it shared.
+    pub cores: usize,
+    /// The machine's memory.
+    pub memory_gib: f64,
+    /// The load average of the last minute before the start.
+    pub load_before: f64,
+}
+
+impl Machine {
+    /// As it is now.
+    pub(crate) fn look() -> Result<Self> {
+        let memory = fs::read_to_string("/proc/meminfo")?;
+        Ok(Self {
+            cores: thread::available_parallelism()?.get(),
+            memory_gib: kibibytes(&memory, "MemTotal:")? / 1024.0 / 1024.0,
+            load_before: load_average()?,
+        })
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "machine: {} cores, {:.0} GB; load average before {:.2}",
+            self.cores, self.memory_gib, self.load_before
+        )
+    }
+}
 
 /// A tick of `/proc/*/stat` in microseconds: the unit is fixed for user space.
 const TICK_US: u64 = 10_000;
@@ -40,17 +74,6 @@ pub(crate) fn load_average() -> Result<f64> {
     let text = fs::read_to_string("/proc/loadavg")?;
     let first = text.split(' ').next().context("an empty load average")?;
     Ok(first.parse()?)
-}
-
-/// The cores that this process may use.
-pub(crate) fn cores() -> Result<usize> {
-    Ok(thread::available_parallelism()?.get())
-}
-
-/// The machine's memory in GiB.
-pub(crate) fn memory_gib() -> Result<f64> {
-    let text = fs::read_to_string("/proc/meminfo")?;
-    Ok(kibibytes(&text, "MemTotal:")? / 1024.0 / 1024.0)
 }
 
 fn kibibytes(text: &str, name: &str) -> Result<f64> {

@@ -5,9 +5,8 @@ use super::{
     frames::{FLOOR_TAG, GATEWAY_TAG, Watch},
     gateway,
     load::Load,
-    machine,
-    report::OverRedis,
-    run::{Plan, Subject, pass_through, simulator},
+    report::{Conditions, OverRedis},
+    run::{Plan, Subject, in_turn, pass_through, simulator},
 };
 use crate::harness::Redis;
 use anyhow::{Context as _, Result, ensure};
@@ -22,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// If something can't be started or read, a call failed, or the ledger does not add up.
 pub async fn run_over_redis(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<OverRedis> {
-    let load_before = machine::load_average()?;
+    let conditions = Conditions::of(plan)?;
     let dir = tempfile::tempdir()?;
     let simulator = simulator(&dir.path().join("simulator.port"))?;
     let redis = Redis::start();
@@ -51,23 +50,14 @@ pub async fn run_over_redis(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Res
     let mut costs = Vec::new();
     for number in 1..=plan.rounds {
         say(&format!("round {number} of {}", plan.rounds))?;
-        let mut order = [&mut theirs, &mut ours];
-        if number % 2 == 0 {
-            order.reverse();
-        }
-        for subject in order {
-            subject.round(plan, simulator.id()).await?;
-        }
+        let both = [&mut theirs, &mut ours];
+        in_turn(number, both, plan, &simulator).await?;
         // Nobody drains the pass-through's outbox.
         redis.command::<i64>(&["DEL", &outbox(FLOOR_TAG)]);
         costs.push(meter.round().await?);
     }
     let report = OverRedis {
-        cores: machine::cores()?,
-        memory_gib: machine::memory_gib()?,
-        load_before,
-        rounds: plan.rounds,
-        measured: plan.measured,
+        conditions,
         pass_through: theirs.side()?,
         gateway: ours.side()?,
         costs: Costs::median(&costs),

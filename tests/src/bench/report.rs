@@ -1,23 +1,40 @@
 //! What was measured.
 
-use super::cost::Costs;
+use super::{cost::Costs, machine::Machine, run::Plan};
+use anyhow::Result;
 use serde::Serialize;
 use std::{fmt, time::Duration};
 
-/// What was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The cores that all of it shared.
-    pub cores: usize,
-    /// The machine's memory.
-    pub memory_gib: f64,
-    /// The load average of the last minute before the start.
-    pub load_before: f64,
+/// Under what it was measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Conditions {
+    /// Where.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// The rounds of each side.
     pub rounds: usize,
     /// How long one was measured.
     #[serde(serialize_with = "seconds")]
     pub measured: Duration,
+}
+
+impl Conditions {
+    /// As they are now.
+    pub(super) fn of(plan: Plan) -> Result<Self> {
+        Ok(Self {
+            machine: Machine::look()?,
+            rounds: plan.rounds,
+            measured: plan.measured,
+        })
+    }
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Under what.
+    #[serde(flatten)]
+    pub conditions: Conditions,
     /// From the start of the process to its first answer.
     #[serde(serialize_with = "seconds")]
     pub first_answer: Duration,
@@ -32,17 +49,9 @@ pub struct Report {
 /// What was measured over Redis.
 #[derive(Clone, Debug, Serialize)]
 pub struct OverRedis {
-    /// The cores that all of it shared.
-    pub cores: usize,
-    /// The machine's memory.
-    pub memory_gib: f64,
-    /// The load average of the last minute before the start.
-    pub load_before: f64,
-    /// The rounds of each side.
-    pub rounds: usize,
-    /// How long one was measured.
-    #[serde(serialize_with = "seconds")]
-    pub measured: Duration,
+    /// Under what.
+    #[serde(flatten)]
+    pub conditions: Conditions,
     /// The floor, which runs as many scripts.
     pub pass_through: Side,
     /// The gateway.
@@ -110,6 +119,12 @@ impl Side {
     pub(super) fn cpu_ratio(&self, other: &Self) -> f64 {
         self.median.cpu_us_per_call / other.median.cpu_us_per_call
     }
+
+    /// The most cores that other programs used, as the median of each side's rounds.
+    pub(super) fn cores_elsewhere(&self, other: &Self) -> f64 {
+        let (here, there) = (&self.median, &other.median);
+        here.cores_elsewhere.max(there.cores_elsewhere)
+    }
 }
 
 impl Report {
@@ -129,13 +144,6 @@ impl Report {
     #[must_use]
     pub fn growth_mib(&self) -> f64 {
         self.memory.mib - self.memory.half_mib
-    }
-
-    /// The most cores that other programs used, as the median of the side's rounds.
-    #[must_use]
-    pub fn cores_elsewhere(&self) -> f64 {
-        let (floor, ours) = (&self.pass_through.median, &self.gateway.median);
-        floor.cores_elsewhere.max(ours.cores_elsewhere)
     }
 }
 
@@ -167,7 +175,11 @@ pub(super) fn median(mut figures: Vec<f64>) -> f64 {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        sides(f, &self.pass_through, &self.gateway)?;
+        let sides = [
+            ("pass-through", &self.pass_through),
+            ("gateway", &self.gateway),
+        ];
+        table(f, sides)?;
         writeln!(
             f,
             "gateway / pass-through: {:.2} of the calls/s (target 0.80), {:.2} times the CPU",
@@ -193,19 +205,20 @@ impl fmt::Display for Report {
         )?;
         write!(
             f,
-            "machine: {} cores, {:.0} GB; load average before {:.2}; other programs used {:.2} \
-             cores meanwhile",
-            self.cores,
-            self.memory_gib,
-            self.load_before,
-            self.cores_elsewhere()
+            "{}; other programs used {:.2} cores meanwhile",
+            self.conditions.machine,
+            self.gateway.cores_elsewhere(&self.pass_through)
         )
     }
 }
 
 impl fmt::Display for OverRedis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        sides(f, &self.pass_through, &self.gateway)?;
+        let sides = [
+            ("pass-through", &self.pass_through),
+            ("gateway", &self.gateway),
+        ];
+        table(f, sides)?;
         writeln!(
             f,
             "gateway / pass-through: {:.2} of the calls/s (target 0.80), {:.2} times the CPU",
@@ -221,20 +234,20 @@ impl fmt::Display for OverRedis {
         }
         write!(
             f,
-            "machine: {} cores, {:.0} GB, Redis {}; load average before {:.2}",
-            self.cores, self.memory_gib, self.redis_version, self.load_before
+            "{}; Redis {}",
+            self.conditions.machine, self.redis_version
         )
     }
 }
 
 /// The table of both sides.
-fn sides(f: &mut fmt::Formatter<'_>, floor: &Side, gateway: &Side) -> fmt::Result {
+pub(super) fn table(f: &mut fmt::Formatter<'_>, sides: [(&str, &Side); 2]) -> fmt::Result {
     writeln!(
         f,
         "{:14} {:>8} {:>9} {:>9} {:>12} {:>9}",
         "", "CALLS/S", "P50", "P99", "CPU/CALL", "RSS"
     )?;
-    for (name, side) in [("pass-through", floor), ("gateway", gateway)] {
+    for (name, side) in sides {
         let Round {
             calls_per_second,
             p50_ms,

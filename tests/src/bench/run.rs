@@ -5,7 +5,7 @@ use super::{
     gateway,
     load::{Answers, Load},
     machine,
-    report::{Memory, Report, Round, Side},
+    report::{Conditions, Memory, Report, Round, Side},
 };
 use crate::harness::{Redis, program};
 use anyhow::{Result, ensure};
@@ -43,7 +43,7 @@ pub(super) struct Subject {
 /// # Errors
 /// If something can't be started or read, or a call failed.
 pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report> {
-    let load_before = machine::load_average()?;
+    let conditions = Conditions::of(plan)?;
     let dir = tempfile::tempdir()?;
     let simulator = simulator(&dir.path().join("simulator.port"))?;
     let floor = pass_through(
@@ -64,21 +64,11 @@ pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report>
     let memory = memory(plan, &mut ours).await?;
     for number in 1..=plan.rounds {
         say(&format!("round {number} of {}", plan.rounds))?;
-        // Who goes first changes, so that a machine that slows down slows both.
-        let mut order = [&mut theirs, &mut ours];
-        if number % 2 == 0 {
-            order.reverse();
-        }
-        for subject in order {
-            subject.round(plan, simulator.id()).await?;
-        }
+        let both = [&mut theirs, &mut ours];
+        in_turn(number, both, plan, &simulator).await?;
     }
     let report = Report {
-        cores: machine::cores()?,
-        memory_gib: machine::memory_gib()?,
-        load_before,
-        rounds: plan.rounds,
-        measured: plan.measured,
+        conditions,
         first_answer,
         memory,
         pass_through: theirs.side()?,
@@ -88,7 +78,23 @@ pub async fn run(plan: Plan, say: impl Fn(&str) -> Result<()>) -> Result<Report>
     Ok(report)
 }
 
-pub(super) fn simulator(port_file: &Path) -> Result<Listening> {
+/// A round of each. Who goes first changes, so that a machine that slows down slows both.
+pub(super) async fn in_turn(
+    number: usize,
+    mut both: [&mut Subject; 2],
+    plan: Plan,
+    simulator: &Listening,
+) -> Result<()> {
+    if number.is_multiple_of(2) {
+        both.reverse();
+    }
+    for subject in both {
+        subject.round(plan, simulator.id()).await?;
+    }
+    Ok(())
+}
+
+pub(crate) fn simulator(port_file: &Path) -> Result<Listening> {
     let mut command = Command::new(program("provider-simulator"));
     command.arg("--canned");
     Listening::start(command, port_file)

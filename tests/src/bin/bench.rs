@@ -2,20 +2,14 @@
 //!
 //! Fails if a call fails, never for being slow: that depends on the machine.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
-use std::{
-    fmt::Display,
-    fs,
-    io::{self, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use tollgate_tests::{
+    bench::{self, Plan, pass_through, silent},
+    outputs::{Outputs, ended, progress},
 };
-use tollgate::clock::{Clock as _, SystemClock, rfc3339};
-use tollgate_tests::bench::{self, Plan, pass_through};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Serve the floor: gRPC in, the provider's JSON out, and nothing else.
     PassThrough(PassThrough),
+    /// Serve the gateway without anything that tells what it does.
+    SilentGateway(SilentGateway),
 }
 
 #[derive(Args)]
@@ -58,6 +54,13 @@ struct PassThrough {
     frames: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct SilentGateway {
+    /// Its configuration file.
+    #[arg(long)]
+    config: PathBuf,
+}
+
 /// Where the gateway keeps its balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Store {
@@ -70,41 +73,35 @@ struct Measure {
     /// Where the gateway keeps its balances.
     #[arg(long, value_enum, default_value_t = Store::Memory)]
     store: Store,
+    /// Measure what telemetry costs, and scrapes, instead of the pass-through.
+    #[arg(long, conflicts_with = "store")]
+    telemetry: bool,
     /// The rounds of each side.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=8))]
     rounds: u8,
     /// The seconds of a round.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=5))]
     seconds: u8,
-    /// Read the memory after so many calls (not over Redis).
+    /// Read the memory after so many calls (neither over Redis nor for telemetry).
     #[arg(long, default_value_t = 100_000)]
     memory_calls: u64,
-    /// Write all figures to this file, as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// Write docs/benchmarks.md. Run it in the repository.
-    #[arg(long)]
-    write_docs: bool,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let ended = match arguments.command {
+    let how = match arguments.command {
         Some(Command::PassThrough(floor)) => {
             let port_file = floor.port_file.as_deref();
             let scripts = floor.redis.as_deref().zip(floor.frames.as_deref());
             pass_through::serve(&floor.upstream, floor.listen, port_file, scripts).await
         }
+        Some(Command::SilentGateway(gateway)) => silent::serve(&gateway.config).await,
         None => measure(&arguments.measure).await,
     };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "bench: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    ended("bench", how)
 }
 
 async fn measure(asked: &Measure) -> Result<()> {
@@ -118,37 +115,27 @@ async fn measure(asked: &Measure) -> Result<()> {
         warm_up: Duration::from_millis(500),
         memory_calls: asked.memory_calls,
     };
-    let progress = |line: &str| writeln!(io::stderr(), "bench: {line}").context("stderr is closed");
+    let say = |line: &str| progress("bench", line);
+    if asked.telemetry {
+        let report = bench::run_telemetry(plan, say).await?;
+        return told(asked, &report, bench::with_telemetry);
+    }
     match asked.store {
-        Store::Memory => {
-            let report = bench::run(plan, progress).await?;
-            show(asked, &report)?;
-            write_docs(asked, |old, date| bench::with_memory(old, &report, date))
-        }
+        Store::Memory => told(asked, &bench::run(plan, say).await?, bench::with_memory),
         Store::Redis => {
-            let report = bench::run_over_redis(plan, progress).await?;
-            show(asked, &report)?;
-            write_docs(asked, |old, date| bench::with_redis(old, &report, date))
+            let report = bench::run_over_redis(plan, say).await?;
+            told(asked, &report, bench::with_redis)
         }
     }
 }
 
-fn show(asked: &Measure, report: &(impl Display + Serialize)) -> Result<()> {
-    writeln!(io::stdout(), "{report}").context("standard output is closed")?;
-    if let Some(path) = &asked.json {
-        fs::write(path, serde_json::to_vec_pretty(report)?)
-            .with_context(|| format!("{} can't be written", path.display()))?;
-    }
-    Ok(())
-}
-
-fn write_docs(asked: &Measure, new: impl Fn(&str, &str) -> String) -> Result<()> {
-    if !asked.write_docs {
-        return Ok(());
-    }
-    let now = rfc3339(SystemClock.now());
-    let date = now.split('T').next().unwrap_or(&now);
-    let old = fs::read_to_string(DOCUMENT)
-        .with_context(|| format!("{DOCUMENT} can't be read: run this in the repository"))?;
-    fs::write(DOCUMENT, new(&old, date)).with_context(|| format!("{DOCUMENT} can't be written"))
+/// Says what was measured, and writes its part of the document.
+fn told<R: Display + Serialize>(
+    asked: &Measure,
+    report: &R,
+    part: impl Fn(&str, &R, &str) -> String,
+) -> Result<()> {
+    asked.outputs.show(report)?;
+    let new = |old: &str, date: &str| part(old, report, date);
+    asked.outputs.document(DOCUMENT, new)
 }

@@ -1,16 +1,12 @@
 //! `make soak`: a million calls over two gateways and one Redis, and whether anything is left over.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
+use std::{process::ExitCode, time::Duration};
+use tollgate_tests::{
+    outputs::{Outputs, ended, progress},
+    soak::{self, Plan},
 };
-use tollgate::clock::{Clock as _, SystemClock, rfc3339};
-use tollgate_tests::soak::{self, Plan};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -28,23 +24,13 @@ struct Arguments {
     /// How many minutes they may take.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..=120))]
     minutes: u8,
-    /// Write all figures to this file, as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// Write docs/soak.md. Run it in the repository.
-    #[arg(long)]
-    write_docs: bool,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match soak(&Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "soak: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    ended("soak", soak(&Arguments::parse()).await)
 }
 
 async fn soak(asked: &Arguments) -> Result<()> {
@@ -52,20 +38,10 @@ async fn soak(asked: &Arguments) -> Result<()> {
         calls: asked.calls,
         most: Duration::from_secs(60 * u64::from(asked.minutes)),
     };
-    let progress = |line: &str| writeln!(io::stderr(), "soak: {line}").context("stderr is closed");
-    let report = soak::run(plan, progress).await?;
-    writeln!(io::stdout(), "{report}").context("standard output is closed")?;
-    if let Some(path) = &asked.json {
-        fs::write(path, serde_json::to_vec_pretty(&report)?)
-            .with_context(|| format!("{} can't be written", path.display()))?;
-    }
+    let report = soak::run(plan, |line| progress("soak", line)).await?;
+    asked.outputs.show(&report)?;
     let problems = report.problems();
     ensure!(problems.is_empty(), "{}", problems.join("\nsoak: "));
-    if asked.write_docs {
-        let now = rfc3339(SystemClock.now());
-        let date = now.split('T').next().unwrap_or(&now);
-        fs::write(DOCUMENT, soak::markdown(&report, date))
-            .with_context(|| format!("{DOCUMENT} can't be written: run this in the repository"))?;
-    }
-    Ok(())
+    let new = |_: &str, date: &str| soak::markdown(&report, date);
+    asked.outputs.document(DOCUMENT, new)
 }

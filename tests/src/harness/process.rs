@@ -49,9 +49,17 @@ impl GatewayProcess {
     /// # Errors
     /// If it does not say where it listens.
     pub fn start_with(config: &Path, variables: &[(String, String)]) -> anyhow::Result<Self> {
-        let mut child = Command::new(program("tollgate"))
-            .args(["serve", "--config"])
-            .arg(config)
+        let mut command = Command::new(program("tollgate"));
+        command.args(["serve", "--config"]).arg(config);
+        Self::spawn(command, variables)
+    }
+
+    /// Any program that serves as a gateway does, and says so in the same line.
+    ///
+    /// # Errors
+    /// If it does not say where it listens.
+    pub fn spawn(mut command: Command, variables: &[(String, String)]) -> anyhow::Result<Self> {
+        let mut child = command
             .envs(variables.iter().cloned())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

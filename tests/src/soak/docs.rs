@@ -47,9 +47,9 @@ callers shared with other programs; the load average was {load:.2} before the st
 | keys in Redis that don't expire | {lasting} | 24 at most |
 | entries that waited for the ledger | {outbox} at most | |
 ",
-        cores = report.cores,
-        machine = report.memory_gib,
-        load = report.load_before,
+        cores = report.machine.cores,
+        machine = report.machine.memory_gib,
+        load = report.machine.load_before,
         calls = report.calls,
         took = report.took_s,
         rate = report.calls as f64 / report.took_s,

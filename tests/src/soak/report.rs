@@ -1,6 +1,7 @@
 //! What a soak came to.
 
 use super::watch::Watched;
+use crate::bench::machine::Machine;
 use serde::Serialize;
 use std::{fmt, ops::RangeInclusive};
 
@@ -29,12 +30,9 @@ const MOST_LASTING_KEYS: u64 = 24;
 /// What was seen.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The cores that all of it shared.
-    pub cores: usize,
-    /// The machine's memory.
-    pub memory_gib: f64,
-    /// The load average of the last minute before the start.
-    pub load_before: f64,
+    /// Where.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// The calls, all of which were answered.
     pub calls: u64,
     /// How long they took.
@@ -252,9 +250,11 @@ mod tests {
             redis_mib: 10.0,
         };
         Report {
-            cores: 2,
-            memory_gib: 8.0,
-            load_before: 0.0,
+            machine: Machine {
+                cores: 2,
+                memory_gib: 8.0,
+                load_before: 0.0,
+            },
             calls: 100,
             took_s: 300.0,
             ends: Ends {
