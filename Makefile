@@ -83,4 +83,4 @@ soak: prerequisites ## A million calls over two gateways and one Redis (release 
 
 .PHONY: docs
 docs: ## Render the documents that are made from code
-	UPDATE_DOCS=1 $(CARGO) test --locked -p tollgate --lib the_doc
+	UPDATE_DOCS=1 $(CARGO) test --locked -p tollgate -p chain-client --lib the_document

@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Doctor(Box<DoctorArgs>),
     /// Check the prompts and the configuration file.
     Validate(ValidateArgs),
-    /// Print the table of metrics as Markdown.
+    /// Print docs/metrics-chain-client.md.
     MetricsDoc,
 }
 

@@ -3,11 +3,13 @@
 //! All of them are in one table; every combination of their labels is known beforehand and starts
 //! at 0, so that the first failure shows up as an increase. No label carries text from outside.
 
+mod document;
 mod server;
 mod table;
 
+pub(crate) use document::markdown;
 pub(crate) use server::Server;
-pub(crate) use table::{FAMILIES, Family, Kind, markdown};
+pub(crate) use table::{Family, Kind, families};
 
 use crate::{
     failure::Class,
@@ -22,11 +24,6 @@ use std::time::Duration;
 use tonic::Code;
 
 const METADATA: Metadata<'static> = Metadata::new("chain_client", Level::INFO, None);
-
-/// From 50 ms to 10 min, as calls of language models take.
-const SECONDS: [f64; 14] = [
-    0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0,
-];
 
 /// The recorder of one run; it is no global, so that tests do not share it.
 pub(crate) struct Metrics {
@@ -43,14 +40,14 @@ impl Default for Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &table::SECONDS)
             .expect("the buckets are not empty")
             .build_recorder();
         let metrics = Self {
             handle: recorder.handle(),
             recorder,
         };
-        for family in &FAMILIES {
+        for family in families() {
             let name = KeyName::from_const_str(family.name);
             match family.kind {
                 Kind::Counter => metrics

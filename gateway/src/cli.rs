@@ -93,7 +93,7 @@ pub enum Offline {
     /// Check and read a ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// Print the table of metrics as Markdown.
+    /// Print docs/metrics.md.
     MetricsDoc,
 }
 

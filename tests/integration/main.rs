@@ -8,6 +8,7 @@
 mod admin;
 mod alerts;
 mod bad_answers;
+mod catalogue;
 mod chain;
 mod chain_signals;
 mod contract;
@@ -17,6 +18,7 @@ mod errors;
 mod idempotency;
 mod money;
 mod priority;
+mod promql;
 mod redis;
 mod redis_waiting;
 mod routing;

@@ -2,7 +2,6 @@
 //! to the catalogues, and delivered when something breaks.
 
 mod alertmanager;
-mod catalogue;
 mod expression;
 mod fault;
 mod files;

@@ -1,4 +1,5 @@
-//! The one list of all metrics: name, kind, labels, help. The documentation is made from it.
+//! The one list of all metrics: name, kind, labels, unit, help. docs/metrics-chain-client.md is
+//! rendered from it (`document`).
 
 use super::roles;
 use crate::{
@@ -6,7 +7,6 @@ use crate::{
     row::ArticleStatus,
     step::{CHAIN, Step},
 };
-use std::fmt::Write as _;
 use tonic::Code;
 
 /// How a metric behaves.
@@ -14,6 +14,7 @@ use tonic::Code;
 pub(crate) enum Kind {
     Counter,
     Gauge,
+    /// Of seconds, by [`SECONDS`].
     Histogram,
 }
 
@@ -23,8 +24,15 @@ pub(crate) struct Family {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) labels: &'static [&'static str],
+    pub(crate) unit: &'static str,
     pub(crate) help: &'static str,
 }
+
+/// The upper edges of all histograms: from 50 ms to 11 min, as calls of language models take. No
+/// edge is an integer: `le="1"` in the text format is `le="1.0"` in OpenMetrics.
+pub(crate) const SECONDS: [f64; 14] = [
+    0.05, 0.1, 0.25, 0.5, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36,
+];
 
 pub(super) const BUILD_INFO: &str = "chain_client_build_info";
 pub(super) const RUNS: &str = "chain_client_runs_total";
@@ -46,166 +54,205 @@ pub(super) const AVOIDED: &str = "chain_client_cost_avoided_nano_usd_total";
 pub(super) const CALLS_HANDLED: &str = "grpc_client_handled_total";
 pub(super) const CALL_SECONDS: &str = "grpc_client_handling_seconds";
 
-const fn family(
+const fn counter(
     name: &'static str,
-    kind: Kind,
     labels: &'static [&'static str],
+    unit: &'static str,
     help: &'static str,
 ) -> Family {
     Family {
         name,
-        kind,
+        kind: Kind::Counter,
         labels,
+        unit,
         help,
     }
 }
 
-/// All metrics.
-pub(crate) const FAMILIES: [Family; 19] = [
-    family(
-        BUILD_INFO,
-        Kind::Gauge,
-        &["version"],
-        "Always 1; the version is a label.",
+const fn gauge(
+    name: &'static str,
+    labels: &'static [&'static str],
+    unit: &'static str,
+    help: &'static str,
+) -> Family {
+    Family {
+        kind: Kind::Gauge,
+        ..counter(name, labels, unit, help)
+    }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Family {
+    Family {
+        kind: Kind::Histogram,
+        ..counter(name, labels, "seconds", help)
+    }
+}
+
+/// All metrics, by section.
+pub(crate) static SECTIONS: [(&str, &[Family]); 6] = [
+    (
+        "Runs",
+        &[
+            counter(
+                RUNS,
+                &["chain", "outcome"],
+                "runs",
+                "Runs by how they ended.",
+            ),
+            histogram(RUN_SECONDS, &["chain"], "How long runs took."),
+            gauge(
+                LAST_SUCCESS,
+                &["chain"],
+                "seconds since the epoch",
+                "When a run last ended with exit code 0. Absent before.",
+            ),
+            gauge(
+                TIME_LEFT,
+                &["chain"],
+                "seconds",
+                "What is left of the time budget. Absent without one.",
+            ),
+        ],
     ),
-    family(
-        RUNS,
-        Kind::Counter,
-        &["chain", "outcome"],
-        "Runs by how they ended.",
+    (
+        "Articles",
+        &[
+            counter(
+                ARTICLES,
+                &["chain", "outcome"],
+                "articles",
+                "Articles by how they ended.",
+            ),
+            gauge(
+                IN_FLIGHT,
+                &["chain"],
+                "articles",
+                "Articles that are worked on now.",
+            ),
+            gauge(
+                CONCURRENCY,
+                &["chain", "kind"],
+                "articles",
+                "Articles at a time: how many may be, and how many are.",
+            ),
+            histogram(
+                ARTICLE_SECONDS,
+                &["chain"],
+                "How long articles took that were sent, all steps together.",
+            ),
+        ],
     ),
-    family(
-        RUN_SECONDS,
-        Kind::Histogram,
-        &["chain"],
-        "How long runs took.",
+    (
+        "Steps",
+        &[
+            counter(
+                STEPS,
+                &["chain", "step", "outcome"],
+                "steps",
+                "Steps by how they ended.",
+            ),
+            histogram(
+                STEP_SECONDS,
+                &["chain", "step"],
+                "How long steps took, retries and waits included.",
+            ),
+        ],
     ),
-    family(
-        LAST_SUCCESS,
-        Kind::Gauge,
-        &["chain"],
-        "When a run last ended with exit code 0, in Unix seconds. Absent before.",
+    (
+        "Calls of the gateway",
+        &[
+            counter(
+                ATTEMPTS,
+                &["chain", "step", "role"],
+                "calls",
+                "Calls of the gateway by why they were made.",
+            ),
+            counter(
+                ATTEMPT_ERRORS,
+                &["chain", "class"],
+                "calls",
+                "Calls of the gateway that gave no answer, by class.",
+            ),
+            histogram(
+                BACKOFF_SECONDS,
+                &["chain"],
+                "How long calls waited before they were tried again.",
+            ),
+            counter(
+                CALLS_HANDLED,
+                &["grpc_method", "grpc_code"],
+                "RPCs",
+                "Calls that ended, by code. The gateway spells codes in the same way.",
+            ),
+            histogram(CALL_SECONDS, &["grpc_method"], "How long calls took."),
+        ],
     ),
-    family(
-        ARTICLES,
-        Kind::Counter,
-        &["chain", "outcome"],
-        "Articles by how they ended.",
+    (
+        "Tokens and money",
+        &[
+            counter(
+                TOKENS,
+                &["chain", "step", "type"],
+                "tokens",
+                "Tokens in disjoint classes, as the gateway's receipts say.",
+            ),
+            counter(
+                COST,
+                &["chain", "step", "role"],
+                "nano-dollars",
+                "What calls cost, as the gateway's receipts say.",
+            ),
+            counter(
+                AVOIDED,
+                &["chain"],
+                "nano-dollars",
+                "What replayed answers would have cost.",
+            ),
+        ],
     ),
-    family(
-        IN_FLIGHT,
-        Kind::Gauge,
-        &["chain"],
-        "Articles that are worked on now.",
-    ),
-    family(
-        ARTICLE_SECONDS,
-        Kind::Histogram,
-        &["chain"],
-        "How long articles took that were sent, all steps together.",
-    ),
-    family(
-        TIME_LEFT,
-        Kind::Gauge,
-        &["chain"],
-        "What is left of the time budget. Absent without one.",
-    ),
-    family(
-        STEPS,
-        Kind::Counter,
-        &["chain", "step", "outcome"],
-        "Steps by how they ended.",
-    ),
-    family(
-        STEP_SECONDS,
-        Kind::Histogram,
-        &["chain", "step"],
-        "How long steps took, retries and waits included.",
-    ),
-    family(
-        ATTEMPTS,
-        Kind::Counter,
-        &["chain", "step", "role"],
-        "Calls of the gateway by why they were made.",
-    ),
-    family(
-        ATTEMPT_ERRORS,
-        Kind::Counter,
-        &["chain", "class"],
-        "Calls of the gateway that gave no answer, by class.",
-    ),
-    family(
-        BACKOFF_SECONDS,
-        Kind::Histogram,
-        &["chain"],
-        "Time spent waiting before a call was tried again.",
-    ),
-    family(
-        CONCURRENCY,
-        Kind::Gauge,
-        &["chain", "kind"],
-        "Articles at a time: how many may be, and how many are.",
-    ),
-    family(
-        TOKENS,
-        Kind::Counter,
-        &["chain", "step", "type"],
-        "Tokens in disjoint classes, as the gateway's receipts say.",
-    ),
-    family(
-        COST,
-        Kind::Counter,
-        &["chain", "step", "role"],
-        "Cost in billionths of a US dollar, as the gateway's receipts say.",
-    ),
-    family(
-        AVOIDED,
-        Kind::Counter,
-        &["chain"],
-        "What replayed answers would have cost, in billionths of a US dollar.",
-    ),
-    family(
-        CALLS_HANDLED,
-        Kind::Counter,
-        &["grpc_method", "grpc_code"],
-        "Calls that ended, by status code.",
-    ),
-    family(
-        CALL_SECONDS,
-        Kind::Histogram,
-        &["grpc_method"],
-        "How long calls took.",
+    (
+        "Itself",
+        &[gauge(BUILD_INFO, &["version"], "1", "Always 1.")],
     ),
 ];
+
+/// All metrics.
+pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
+    SECTIONS.iter().flat_map(|(_, families)| families.iter())
+}
 
 const CODES: [&str; 17] = [
     "OK",
-    "Canceled",
-    "Unknown",
-    "InvalidArgument",
-    "DeadlineExceeded",
-    "NotFound",
-    "AlreadyExists",
-    "PermissionDenied",
-    "ResourceExhausted",
-    "FailedPrecondition",
-    "Aborted",
-    "OutOfRange",
-    "Unimplemented",
-    "Internal",
-    "Unavailable",
-    "DataLoss",
-    "Unauthenticated",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
 ];
 
-/// The name of a status code, as other gRPC metrics spell it.
+/// The name of a status code, as the gateway's metrics spell it.
 pub(super) fn code_name(code: Code) -> &'static str {
     let index = usize::try_from(i32::from(code)).unwrap_or(2);
-    CODES.get(index).copied().unwrap_or("Unknown")
+    CODES.get(index).copied().unwrap_or("UNKNOWN")
 }
 
 /// The values that a label may have.
-fn values(family: &Family, label: &str) -> Vec<&'static str> {
+pub(super) fn values(family: &Family, label: &str) -> Vec<&'static str> {
     match label {
         "version" => vec![env!("CARGO_PKG_VERSION")],
         "chain" => vec![CHAIN],
@@ -255,34 +302,4 @@ pub(super) fn combinations(family: &Family) -> Vec<Vec<(&'static str, &'static s
             .collect();
     }
     all
-}
-
-/// The table as Markdown.
-pub(crate) fn markdown() -> String {
-    let mut text =
-        String::from("| Metric | Kind | Labels | Series | Meaning |\n|---|---|---|---|---|\n");
-    for family in &FAMILIES {
-        let kind = match family.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-        };
-        let labels = family.labels.iter().map(|label| {
-            let values = values(family, label);
-            if values.len() > 1 {
-                format!("`{label}`: {}", values.join(", "))
-            } else {
-                format!("`{label}`")
-            }
-        });
-        let _ = writeln!(
-            text,
-            "| `{}` | {kind} | {} | {} | {} |",
-            family.name,
-            labels.collect::<Vec<_>>().join("; "),
-            combinations(family).len(),
-            family.help
-        );
-    }
-    text
 }

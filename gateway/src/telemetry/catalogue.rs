@@ -460,15 +460,9 @@ pub fn render_markdown() -> String {
             "\n## {section}\n\n| metric | type | labels | unit | what it says |\n|---|---|---|---|---|\n"
         );
         for metric in *metrics {
-            let labels: Vec<String> = metric
-                .labels
-                .iter()
-                .map(|label| format!("`{}`", label.name))
-                .collect();
-            let labels = if labels.is_empty() {
-                "-".to_owned()
-            } else {
-                labels.join(", ")
+            let labels = match metric.labels {
+                [] => "-".to_owned(),
+                labels => quoted(labels.iter().map(|label| label.name)),
             };
             let zero = if metric.normally_zero {
                 " **Normally 0.**"
@@ -487,10 +481,10 @@ pub fn render_markdown() -> String {
     for (label, metrics) in label_sets() {
         let values = match label.values {
             Values::Configured(words) => words.to_owned(),
-            Values::Closed(names) => names.join(", "),
+            Values::Closed(names) => quoted(names.iter().copied()),
         };
-        let name = label.name;
-        let _ = writeln!(text, "| `{name}` | {} | {values} |", metrics.join(", "));
+        let (name, of) = (label.name, quoted(metrics.into_iter()));
+        let _ = writeln!(text, "| `{name}` | {of} | {values} |");
     }
     text.push_str("\n## Histogram edges\n\n| metric | upper edges |\n|---|---|\n");
     for metric in all() {
@@ -502,16 +496,21 @@ pub fn render_markdown() -> String {
     text
 }
 
+fn quoted(names: impl Iterator<Item = &'static str>) -> String {
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
 /// The labels that differ in name or values, each with the metrics that have it.
-fn label_sets() -> Vec<(Label, Vec<String>)> {
+fn label_sets() -> Vec<(Label, Vec<&'static str>)> {
     let key = |label: &Label| match label.values {
         Values::Closed(names) => (label.name, names.join(", ")),
         Values::Configured(words) => (label.name, words.to_owned()),
     };
-    let mut sets: Vec<(Label, Vec<String>)> = Vec::new();
+    let mut sets: Vec<(Label, Vec<&str>)> = Vec::new();
     for metric in all() {
         for label in metric.labels {
-            let name = format!("`{}`", metric.name);
+            let name = metric.name;
             match sets.iter_mut().find(|(known, _)| key(known) == key(label)) {
                 Some((_, metrics)) => metrics.push(name),
                 None => sets.push((*label, vec![name])),
@@ -526,6 +525,7 @@ const INTRODUCTION: &str = "\
 
 Rendered from `gateway/src/telemetry/catalogue.rs` by `tollgate metrics-doc`; a test keeps both equal. Served in the
 Prometheus text format at `/metrics` of the metrics listener (port 9464), which touches neither network nor store.
+Those of chain-client are in [metrics-chain-client.md](metrics-chain-client.md).
 
 - Every bounded combination of label values is there at 0 from the start, so that the first event is a rate.
 - No label has a value that a caller can choose. Teams, models, deployments and pipelines are those of the configuration;
@@ -551,7 +551,7 @@ mod tests {
         let committed = fs::read_to_string(&path).unwrap_or_default();
         assert!(
             committed == rendered,
-            "docs/metrics.md is out of date: run this test with UPDATE_DOCS=1"
+            "docs/metrics.md is out of date: run `make docs`"
         );
     }
 

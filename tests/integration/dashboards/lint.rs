@@ -1,11 +1,13 @@
 //! The rules that Grafana's dashboard-linter made well known, as far as they fit files, and the
 //! contract of expressions with the catalogues.
 
-use super::catalogue::Known;
 use super::grafana::{Dashboard, Panel, Source, Variable};
-use super::promql::{self, Selector};
 use super::render::COLUMNS;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::{
+    catalogue::Catalogue,
+    promql::{self, Selector},
+};
+use std::collections::BTreeSet;
 
 const UNITS: [&str; 8] = [
     "none",
@@ -24,7 +26,7 @@ const MOST: usize = 18;
 
 /// What the rules know about metrics.
 pub(super) struct Names {
-    pub(super) metrics: BTreeMap<String, Known>,
+    pub(super) metrics: Catalogue,
     pub(super) recorded: BTreeSet<String>,
 }
 

@@ -3,9 +3,10 @@
 use super::{
     grafana::Variable,
     look::{Look, any},
-    panels, promql,
+    panels,
     stage::{Pace, Stage},
 };
+use crate::promql;
 use std::time::Duration;
 use tollgate_tests::{
     harness::spec,

@@ -1,6 +1,7 @@
 //! The files, as Prometheus reads them.
 
-use super::{catalogue::Catalogue, expression, files, passes, repository};
+use super::{expression, files, passes, repository};
+use crate::catalogue::Catalogue;
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 use tollgate_tests::harness::prometheus::{Prometheus, Setup};

@@ -1,39 +1,53 @@
-//! What an expression selects, read as far as the dashboards' rules need it. That it is an
-//! expression at all is for Prometheus to say.
+//! What an expression selects, read as far as the checks of rules and dashboards need it. That it is
+//! an expression at all is for Prometheus to say.
 
 /// One selector of an expression.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Selector {
+pub(crate) struct Selector {
     /// The metric.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Label, operator and value.
-    pub(super) matchers: Vec<(String, String, String)>,
+    pub(crate) matchers: Vec<(String, String, String)>,
     /// What stands in brackets.
-    pub(super) range: Option<String>,
+    pub(crate) range: Option<String>,
     /// The function that it is the argument of.
-    pub(super) function: String,
+    pub(crate) function: String,
     /// The labels that the aggregations around it keep.
-    pub(super) kept: Vec<String>,
+    pub(crate) kept: Vec<String>,
 }
 
 impl Selector {
     /// The value that a label must have, with the operator.
-    pub(super) fn matcher(&self, label: &str) -> Option<(&str, &str)> {
+    pub(crate) fn matcher(&self, label: &str) -> Option<(&str, &str)> {
         let found = self.matchers.iter().find(|(name, ..)| name == label)?;
         Some((&found.1, &found.2))
     }
 }
 
-/// All selectors of an expression, in order.
-pub(super) fn selectors(expression: &str) -> Vec<Selector> {
+/// What an expression names.
+#[derive(Debug, Default)]
+pub(crate) struct Expression {
+    /// All selectors, in order.
+    pub(crate) selectors: Vec<Selector>,
+    /// All labels that are grouped by or joined on.
+    pub(crate) labels: Vec<String>,
+}
+
+/// Reads an expression.
+pub(crate) fn read(expression: &str) -> Expression {
     let mut reader = Reader {
         rest: expression,
         open: Vec::new(),
-        found: Vec::new(),
+        found: Expression::default(),
     };
     reader.read();
     assert!(reader.open.is_empty(), "parentheses match in {expression}");
     reader.found
+}
+
+/// All selectors of an expression, in order.
+pub(crate) fn selectors(expression: &str) -> Vec<Selector> {
+    read(expression).selectors
 }
 
 /// Words that are followed by labels in parentheses.
@@ -51,7 +65,7 @@ struct Reader<'a> {
     rest: &'a str,
     /// The function of each open parenthesis, and the labels that it keeps.
     open: Vec<(String, Vec<String>)>,
-    found: Vec<Selector>,
+    found: Expression,
 }
 
 impl<'a> Reader<'a> {
@@ -69,6 +83,8 @@ impl<'a> Reader<'a> {
                     self.open.pop().expect("parentheses match");
                 }
                 '"' => drop(self.text()),
+                // A range of something else than a selector.
+                '[' => drop(self.range()),
                 _ if next.is_ascii_digit() => drop(self.word()),
                 _ if is_name(next) => {
                     let word = self.word();
@@ -77,6 +93,7 @@ impl<'a> Reader<'a> {
                     }
                     if LISTS.contains(&word.as_str()) {
                         let labels = self.list();
+                        self.found.labels.extend(labels.iter().cloned());
                         if word == "by" {
                             kept = labels;
                         }
@@ -124,11 +141,9 @@ impl<'a> Reader<'a> {
             self.skip(1);
         }
         if self.peek() == Some('[') {
-            let end = self.rest.find(']').expect("brackets match");
-            selector.range = Some(self.rest[1..end].to_owned());
-            self.skip(end + 1);
+            selector.range = Some(self.range());
         }
-        self.found.push(selector);
+        self.found.selectors.push(selector);
     }
 
     /// Names in parentheses, if there are any.
@@ -142,6 +157,14 @@ impl<'a> Reader<'a> {
         let names = names.filter(|name| !name.is_empty()).collect();
         self.skip(end + 2);
         names
+    }
+
+    /// What stands in brackets.
+    fn range(&mut self) -> String {
+        let end = self.rest.find(']').expect("brackets match");
+        let range = self.rest[1..end].to_owned();
+        self.skip(end + 1);
+        range
     }
 
     /// A text in quotes.
@@ -181,8 +204,12 @@ const fn is_name(letter: char) -> bool {
 
 #[test]
 fn selectors_are_read_with_what_is_around_them() {
-    let text = r#"1 - sum by (job) (rate(a_total{x="1", y=~"b|c"}[5m])) / scalar(b:c:d{z!="é"} > 1e9) and on (job) up"#;
-    let found = selectors(text);
+    let text = r#"1 - sum by (job) (rate(a_total{x="1", y=~"b|c"}[5m])) / scalar(b:c:d{z!="é"} > 1e9) and on (le) up"#;
+    let Expression {
+        selectors: found,
+        labels,
+    } = read(text);
+    assert_eq!(labels, ["job", "le"]);
     let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["a_total", "b:c:d", "up"]);
     assert_eq!(found[0].function, "rate");
@@ -194,4 +221,7 @@ fn selectors_are_read_with_what_is_around_them() {
         (found[1].function.as_str(), found[1].kept.len()),
         ("scalar", 0)
     );
+    let found = selectors("max_over_time((a + b)[1h:5m])");
+    let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
 }
