@@ -8,17 +8,13 @@ use std::{env, error::Error, fs, path::PathBuf};
     reason = "cargo tells build scripts by variables"
 )]
 fn main() -> Result<(), Box<dyn Error>> {
-    let files = [
-        "tollgate/v1/completion.proto",
-        "tollgate/v1/usage.proto",
-        "tollgate/admin/v1/admin.proto",
-    ];
-    let descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(
-        out.join("tollgate_descriptor.bin"),
-        descriptors.encode_to_vec(),
-    )?;
+    let callers = ["tollgate/v1/completion.proto", "tollgate/v1/usage.proto"];
+    let descriptors = protox::compile(callers, ["."])?;
+    fs::write(out.join("callers.bin"), descriptors.encode_to_vec())?;
+    // With what it imports of the callers' API.
+    let descriptors = protox::compile(["tollgate/admin/v1/admin.proto"], ["."])?;
+    fs::write(out.join("operators.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     println!("cargo:rerun-if-changed=tollgate");
     Ok(())

@@ -111,6 +111,7 @@ impl App {
         let (grpc_at, metrics_at) = (local(&grpc)?, local(&metrics)?);
         let admin_at = admin.as_ref().map(local).transpose()?;
         let (edge, reporter) = build::edge(&parts).await?;
+        let office = build::office(&parts)?;
         let stop = CancellationToken::new();
         let stop_background = CancellationToken::new();
         let background = TaskTracker::new();
@@ -135,7 +136,7 @@ impl App {
         };
         if let Some(admin) = admin {
             let front = Front {
-                edge: build::office(&parts),
+                edge: office,
                 ..front.clone()
             };
             let stopping = stop.clone().cancelled_owned();

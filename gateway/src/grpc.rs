@@ -6,6 +6,7 @@ mod deadline;
 mod edge;
 mod from_proto;
 mod listener;
+pub mod reflection;
 mod status;
 mod to_proto;
 mod usage;

@@ -7,6 +7,9 @@
 pub mod v1 {
     #![expect(clippy::all, reason = "generated code")]
     tonic::include_proto!("tollgate.v1");
+
+    /// The descriptors of this package, for server reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/callers.bin"));
 }
 
 /// What operators use: keys, targets, budgets, configuration.
@@ -15,9 +18,9 @@ pub mod admin {
     pub mod v1 {
         #![expect(clippy::all, reason = "generated code")]
         tonic::include_proto!("tollgate.admin.v1");
+
+        /// The descriptors of this package and of those that it imports, for server reflection.
+        pub const FILE_DESCRIPTOR_SET: &[u8] =
+            include_bytes!(concat!(env!("OUT_DIR"), "/operators.bin"));
     }
 }
-
-/// The descriptors of all packages above, for server reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/tollgate_descriptor.bin"));

@@ -4,6 +4,7 @@ mod keys;
 mod money;
 mod targets;
 
+use crate::contract::reflected;
 use serde_json::Value;
 use std::{
     fs,
@@ -190,6 +191,22 @@ async fn only_operators_keys_open_the_operators_api() {
         .expect_err("not there");
     assert_eq!(refused.code(), Code::Unimplemented);
     assert_eq!(site.json(&gateway, "keys list")[0]["from"], "configuration");
+    assert!(gateway.terminate().success());
+}
+
+#[tokio::test]
+async fn reflection_names_what_operators_find_where_they_call() {
+    let site = Site::in_memory(&[("news", "")]).await;
+    let gateway = site.start("one");
+    let symbols = ["tollgate.admin.v1.AdminService.CreateKey"];
+    let (services, has) = reflected(connect(&gateway).await, &symbols).await;
+    let expected = [
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "tollgate.admin.v1.AdminService",
+    ];
+    assert_eq!(services, expected);
+    assert_eq!(has, [true]);
     assert!(gateway.terminate().success());
 }
 

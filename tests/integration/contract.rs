@@ -1,11 +1,9 @@
 //! The contract as other languages find it: health, reflection, usage, metrics.
 
-use std::{
-    collections::BTreeSet,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 use tollgate_proto::v1;
 use tollgate_tests::harness::{Gateway, scrape::Scrape, simulator, spec};
+use tonic::transport::Channel;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -38,45 +36,60 @@ async fn health_is_served_by_service() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn reflection_names_every_service_and_has_their_files() {
-    let simulator = simulator(0).await;
-    let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
-    let mut reflection = ServerReflectionClient::new(gateway.channel());
+/// What reflection says of a listener: its services, and of which of these symbols it has files.
+pub(crate) async fn reflected(channel: Channel, symbols: &[&str]) -> (Vec<String>, Vec<bool>) {
+    let mut reflection = ServerReflectionClient::new(channel);
     let ask = |message| ServerReflectionRequest {
         host: String::new(),
         message_request: Some(message),
     };
-    let symbol = "tollgate.v1.CompletionService.Complete".to_owned();
-    let asks = [
-        ask(MessageRequest::ListServices(String::new())),
-        ask(MessageRequest::FileContainingSymbol(symbol)),
+    let mut asks = vec![ask(MessageRequest::ListServices(String::new()))];
+    asks.extend(symbols.iter().map(|&symbol| {
+        let symbol = symbol.to_owned();
+        ask(MessageRequest::FileContainingSymbol(symbol))
+    }));
+    let mut services = Vec::new();
+    let mut has = Vec::new();
+    // One stream for each: the first symbol that is unknown ends its stream.
+    for one in asks {
+        let answers = reflection.server_reflection_info(tokio_stream::iter([one]));
+        let mut answers = answers.await.expect("an answer").into_inner();
+        match answers.message().await {
+            Ok(Some(answer)) => match answer.message_response {
+                Some(MessageResponse::ListServicesResponse(listed)) => {
+                    services.extend(listed.service.into_iter().map(|service| service.name));
+                }
+                Some(MessageResponse::FileDescriptorResponse(_)) => has.push(true),
+                other => panic!("{other:?}"),
+            },
+            Err(status) if status.code() == tonic::Code::NotFound => has.push(false),
+            other => panic!("{other:?}"),
+        }
+    }
+    services.sort();
+    (services, has)
+}
+
+#[tokio::test]
+async fn reflection_names_what_callers_find_and_has_their_files() {
+    let simulator = simulator(0).await;
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
+    let symbols = [
+        "tollgate.v1.CompletionService.Complete",
+        "google.rpc.ErrorInfo",
+        // Operators have a listener of their own.
+        "tollgate.admin.v1.AdminService",
     ];
-    let answers = reflection
-        .server_reflection_info(tokio_stream::iter(asks))
-        .await;
-    let mut answers = answers.expect("an answer").into_inner();
-    let listed = answers.message().await.expect("an answer").expect("two");
-    let Some(MessageResponse::ListServicesResponse(services)) = listed.message_response else {
-        panic!("{listed:?}");
-    };
-    let names: BTreeSet<String> = services
-        .service
-        .into_iter()
-        .map(|service| service.name)
-        .collect();
-    for name in [
+    let (services, has) = reflected(gateway.channel(), &symbols).await;
+    let expected = [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
         "tollgate.v1.CompletionService",
         "tollgate.v1.UsageService",
-        "grpc.health.v1.Health",
-    ] {
-        assert!(names.contains(name), "{names:?}");
-    }
-    let file = answers.message().await.expect("an answer").expect("two");
-    assert!(matches!(
-        file.message_response,
-        Some(MessageResponse::FileDescriptorResponse(_))
-    ));
+    ];
+    assert_eq!(services, expected);
+    assert_eq!(has, [true, true, false]);
     gateway.stop().await;
 }
 

@@ -128,23 +128,28 @@ fn long_with_a_reason(name: &str) -> bool {
     .contains(&name)
 }
 
+/// The RPCs of some .proto files.
+fn rpcs(files: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(repository().join("proto/tollgate").join(file));
+        let text = text.expect("text");
+        let names = text.lines().filter_map(|line| {
+            let (name, _) = line.trim().strip_prefix("rpc ")?.split_once('(')?;
+            Some(name.to_owned())
+        });
+        found.extend(names);
+    }
+    assert!(!found.is_empty(), "{files:?} have RPCs");
+    found
+}
+
 #[test]
-fn every_rpc_has_an_integration_test() {
-    let proto = fs::read_to_string(repository().join("proto/tollgate/v1/completion.proto"))
-        .expect("text")
-        + &fs::read_to_string(repository().join("proto/tollgate/v1/usage.proto")).expect("text");
-    let tests: String = sources("tests/integration")
-        .into_iter()
-        .map(|(_, text)| text)
-        .collect::<String>()
-        + &sources("tests/src/harness")
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect::<String>();
-    let rpcs = proto
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next());
-    for rpc in rpcs {
+fn every_rpc_of_callers_has_an_integration_test() {
+    let folders = ["tests/integration", "tests/src/harness"];
+    let tests = folders.into_iter().flat_map(sources);
+    let tests: String = tests.map(|(_, text)| text).collect();
+    for rpc in rpcs(&["v1/completion.proto", "v1/usage.proto"]) {
         let mut call = String::from(".");
         for letter in rpc.chars() {
             if letter.is_uppercase() && call.len() > 1 {
@@ -153,6 +158,36 @@ fn every_rpc_has_an_integration_test() {
             call.push(letter.to_ascii_lowercase());
         }
         assert!(tests.contains(&format!("{call}(")), "{rpc} has no test");
+    }
+}
+
+/// The commands that ask operators' RPCs, which tests give as operators do.
+const COMMANDS: [(&str, &str); 10] = [
+    ("CreateKey", "keys create"),
+    ("ListKeys", "keys list"),
+    ("RevokeKey", "keys revoke"),
+    ("ListTargets", "targets list"),
+    ("DrainTarget", "targets drain"),
+    ("RestoreTarget", "targets restore"),
+    ("ListBudgets", "budgets show"),
+    ("TopUpBudget", "budgets top-up"),
+    ("QueryUsage", "usage"),
+    ("ReloadConfig", "reload"),
+];
+
+#[test]
+fn every_rpc_of_operators_has_a_command_with_an_integration_test() {
+    let with_command = COMMANDS.map(|(rpc, _)| rpc.to_owned());
+    assert_eq!(rpcs(&["admin/v1/admin.proto"]), with_command);
+    let tests = sources("tests/integration/admin");
+    let tests: String = tests.into_iter().map(|(_, text)| text).collect();
+    let tests = tests + include_str!("admin.rs");
+    for (rpc, command) in COMMANDS {
+        let given = [' ', '"'].map(|end| format!("\"{command}{end}"));
+        assert!(
+            given.iter().any(|given| tests.contains(given)),
+            "{rpc}: no test runs `tollgate {command}`"
+        );
     }
 }
 

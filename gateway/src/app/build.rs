@@ -10,7 +10,10 @@ use crate::{
     clock::{Clock, SystemClock},
     complete::{Completer, Gates, Policy, Settler, SettlerTask},
     config::{self, Config},
-    grpc::{AdminEndpoint, Callers, CompletionEndpoint, Edge, EdgePolicy, Office, UsageEndpoint},
+    grpc::{
+        AdminEndpoint, Callers, CompletionEndpoint, Edge, EdgePolicy, Office, UsageEndpoint,
+        reflection,
+    },
     health::Health,
     idempotency::Idempotency,
     interactions::Interactions,
@@ -302,16 +305,7 @@ pub(super) async fn edge(parts: &Parts) -> Result<(Edge, HealthReporter), StartE
         .add_service(usage)
         .add_service(health);
     if server.reflection {
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(tollgate_proto::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                // The details of errors, so that grpcurl can show them.
-                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-        };
-        let v1 = reflection().build_v1().map_err(io::Error::other)?;
-        let v1alpha = reflection().build_v1alpha().map_err(io::Error::other)?;
-        routes = routes.add_service(v1).add_service(v1alpha);
+        routes = reflection::of_callers(routes)?;
     }
     let policy = EdgePolicy {
         max_in_flight: u64::try_from(server.max_in_flight).unwrap_or(u64::MAX),
@@ -321,7 +315,7 @@ pub(super) async fn edge(parts: &Parts) -> Result<(Edge, HealthReporter), StartE
 }
 
 /// The operators' service behind an edge of its own.
-pub(super) fn office(parts: &Arc<Parts>) -> Edge {
+pub(super) fn office(parts: &Arc<Parts>) -> io::Result<Edge> {
     let endpoint = AdminEndpoint::new(Office {
         keyring: Arc::clone(&parts.office_keyring),
         operators: Arc::clone(&parts.operators),
@@ -332,10 +326,14 @@ pub(super) fn office(parts: &Arc<Parts>) -> Edge {
         reload: Arc::clone(parts) as _,
     });
     let service = AdminServiceServer::new(endpoint).max_encoding_message_size(MOST_RESPONSE_BYTES);
+    let mut routes = Routes::new(service);
+    if parts.config.server.reflection {
+        routes = reflection::of_operators(routes)?;
+    }
     let policy = EdgePolicy {
         max_in_flight: MOST_OPERATIONS,
     };
-    Edge::new(Routes::new(service), Arc::clone(&parts.observer), policy)
+    Ok(Edge::new(routes, Arc::clone(&parts.observer), policy))
 }
 
 /// Tells load balancers to go elsewhere.
