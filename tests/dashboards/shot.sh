@@ -16,7 +16,6 @@ npm run --silent check
 npm run --silent build
 mkdir -p ../../docs/img
 cd ../..
-"${CARGO:-cargo}" build --workspace --all-targets --locked
-"${CARGO:-cargo}" test --workspace --locked --test integration -- \
-    --ignored --exact --nocapture dashboards::pictures::of_a_live_run
+"${CARGO:-cargo}" build --locked -p tollgate -p chain-client -p tollgate-tests --bins
+"${CARGO:-cargo}" run --locked -q -p tollgate-tests --bin dashboards-shot
 ls -l docs/img

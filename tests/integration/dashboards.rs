@@ -7,9 +7,7 @@ mod live;
 mod look;
 mod mistakes;
 mod panels;
-mod pictures;
 mod render;
-mod stage;
 
 use crate::catalogue::Catalogue;
 use grafana::Dashboard;

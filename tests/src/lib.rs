@@ -1,5 +1,5 @@
-//! What the tests of Tollgate share: the provider simulator a harness named after the actors, and what
-//! `make bench`, `make accuracy` and `make soak` are made of.
+//! What the tests of Tollgate share: the provider simulator, a harness named after the actors, and
+//! what the programs behind `make` run.
 
 pub mod accuracy;
 pub mod bench;
@@ -7,3 +7,4 @@ pub mod harness;
 pub mod outputs;
 pub mod simulator;
 pub mod soak;
+pub mod stage;

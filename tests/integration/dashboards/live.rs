@@ -4,13 +4,13 @@ use super::{
     grafana::Variable,
     look::{Look, any},
     panels,
-    stage::{Pace, Stage},
 };
 use crate::promql;
 use std::time::Duration;
 use tollgate_tests::{
     harness::spec,
     simulator::{Action, Fault, Refused, RetryAfter, Scope},
+    stage::{Pace, Stage},
 };
 
 /// The chain asks for a little more than it may.

@@ -3,10 +3,9 @@
 use super::{
     grafana::{Dashboard, Target},
     shipped,
-    stage::Stage,
 };
 use std::{collections::BTreeMap, time::Duration};
-use tollgate_tests::harness::prometheus::Sample;
+use tollgate_tests::{harness::prometheus::Sample, stage::Stage};
 
 /// What Grafana makes of the rate interval: four scrapes, and some for a busy machine.
 const RATE: &str = "3s";

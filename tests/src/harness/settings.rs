@@ -116,6 +116,19 @@ critical = "strong"
         self
     }
 
+    /// Gives the deployment of this name limits, as the lines of its table.
+    ///
+    /// # Panics
+    /// If the models have no such deployment, or it has limits already.
+    #[must_use]
+    pub fn quota(mut self, deployment: &str, limits: &str) -> Self {
+        let bare = format!("name = \"{deployment}\" }}");
+        assert!(self.models.contains(&bare), "{deployment} is there");
+        let bounded = format!("name = \"{deployment}\", limits = {{ {limits} }} }}");
+        self.models = self.models.replace(&bare, &bounded);
+        self
+    }
+
     /// Adds a team with a key and the routes `cheap` and `strong`; `lines` bound it.
     #[must_use]
     pub fn team(mut self, name: &str, lines: &str) -> Self {

@@ -1,11 +1,18 @@
-//! The story that docs/img/ shows. `make dashboards-shot` runs it.
+//! The run that docs/img/ shows: a stage with load and faults, and what draws it. `make
+//! dashboards-shot` calls it.
 
-use super::stage::{Pace, Stage};
-use std::{path::Path, process::Command, time::Duration};
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::{Command, ExitCode},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 use tollgate_tests::{
     harness::spec,
     simulator::{Action, Fault, Refused, RetryAfter, Schedule, Scope},
+    stage::{Pace, Stage},
 };
 
 const PACE: Pace = Pace {
@@ -16,9 +23,18 @@ const PACE: Pace = Pace {
 /// How much the pictures show.
 const SHOWN: Duration = Duration::from_secs(240);
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes, npm and Chromium: `make dashboards-shot` runs it"]
-async fn of_a_live_run() {
+#[tokio::main]
+async fn main() -> ExitCode {
+    match shoot().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "dashboards-shot: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn shoot() -> Result<()> {
     let stage = Stage::set(&PACE).await;
     let load = stage.load().await;
     let begin = Instant::now();
@@ -31,8 +47,9 @@ async fn of_a_live_run() {
         .arg(folder.join("../docs/img"));
     let drawn = tokio::task::spawn_blocking(move || draw.status()).await;
     load.stop().await;
-    let drawn = drawn.expect("no panic").expect("node is there");
-    assert!(drawn.success(), "a panel is empty, or was not drawn");
+    let drawn = drawn?.context("node is not installed")?;
+    ensure!(drawn.success(), "a panel is empty, or was not drawn");
+    Ok(())
 }
 
 /// Everything that dashboards are for, one after the other.

@@ -1,6 +1,14 @@
-//! Two real gateways on a real Redis, a real chain-client and a real Prometheus, and teams that
-//! call.
+//! What dashboards are looked at with: two real gateways on a real Redis, a real chain-client and a
+//! real Prometheus, and teams that call.
 
+use crate::{
+    harness::{
+        Caller, Credentials, GatewayProcess, Redis, Settings, program,
+        prometheus::{Prometheus, Setup},
+        spec,
+    },
+    simulator::{Options, Simulator},
+};
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
@@ -12,14 +20,6 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tollgate_proto::v1;
-use tollgate_tests::{
-    harness::{
-        Caller, Credentials, GatewayProcess, Redis, Settings, program,
-        prometheus::{Prometheus, Setup},
-        spec,
-    },
-    simulator::{Options, Simulator},
-};
 
 /// The teams, each with what bounds it. Those of `chain` come with the stage's pace.
 const TEAMS: [(&str, &str); 4] = [
@@ -42,35 +42,14 @@ budgets = [{ per = "day", amount = "0.20" }]"#,
 ];
 
 /// How fast all goes.
-pub(super) struct Pace {
+pub struct Pace {
     /// How often Prometheus scrapes.
-    pub(super) scrape: Duration,
+    pub scrape: Duration,
     /// What the provider takes at least.
-    pub(super) latency: Duration,
+    pub latency: Duration,
     /// What the team that runs the chain may ask for. A run asks about 34 times.
-    pub(super) chain_per_minute: u32,
+    pub chain_per_minute: u32,
 }
-
-/// gpt-4 has a quota that the load reaches now and then.
-const MODELS: &str = r#"
-[models.gpt-4]
-context_tokens = 8192
-max_output_tokens = 4096
-price = { input = "30", output = "60" }
-deployments = [{ provider = "openai", name = "gpt-4", limits = { concurrency = 2 } }]
-
-[models."gpt-3.5-turbo"]
-context_tokens = 16385
-max_output_tokens = 4096
-price = { input = "0.5", output = "1.5" }
-deployments = [{ provider = "openai", name = "gpt-3.5-turbo" }]
-
-[models.local]
-context_tokens = 32768
-max_output_tokens = 4096
-price = { input = "0", output = "0" }
-deployments = [{ provider = "local", name = "llama-3.1-8b" }]
-"#;
 
 /// Machines of tests are slow and shared, so the store may take longer than by default.
 const STORE: &str = r#"[store]
@@ -80,11 +59,15 @@ command_timeout = "500ms"
 expected_replicas = 2"#;
 
 /// All that runs, and ends with it.
-pub(super) struct Stage {
-    pub(super) simulator: Simulator,
-    pub(super) redis: Redis,
-    pub(super) gateways: [GatewayProcess; 2],
-    pub(super) prometheus: Prometheus,
+pub struct Stage {
+    /// The provider.
+    pub simulator: Simulator,
+    /// The store of both gateways.
+    pub redis: Redis,
+    /// The gateways.
+    pub gateways: [GatewayProcess; 2],
+    /// It scrapes gateways and chain-client, with the rules of deploy/.
+    pub prometheus: Prometheus,
     credentials: Credentials,
     chain_metrics: SocketAddr,
     dir: TempDir,
@@ -92,7 +75,10 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts all but the load.
-    pub(super) async fn set(pace: &Pace) -> Self {
+    ///
+    /// # Panics
+    /// If something does not start.
+    pub async fn set(pace: &Pace) -> Self {
         let options = Options {
             latency: pace.latency,
             jitter: pace.latency * 2,
@@ -111,7 +97,8 @@ impl Stage {
                 .ledger(&dir.path().join("ledger"))
                 .server("max_wait = \"300ms\"")
                 .section(STORE)
-                .models(MODELS)
+                // The load reaches it now and then.
+                .quota("gpt-4", "concurrency = 2")
                 .section("[breaker]\nfailures = 5\nopen = \"2s\"");
             let chain = format!(
                 "limits = {{ requests_per_minute = {} }}",
@@ -149,12 +136,13 @@ impl Stage {
         }
     }
 
-    pub(super) async fn caller(&self, team: &str) -> Caller {
+    /// A caller of the first gateway.
+    pub async fn caller(&self, team: &str) -> Caller {
         self.gateways[0].caller(&self.credentials, team).await
     }
 
     /// Teams that call until they are stopped, each at its own pace.
-    pub(super) async fn load(&self) -> Load {
+    pub async fn load(&self) -> Load {
         let mut load = Load::default();
         for (team, route, callers, pause) in [
             ("news", "strong", 3, 40),
@@ -186,7 +174,10 @@ impl Stage {
 
     /// One run of the chain over the example articles; gives back its exit code. Each edition has
     /// texts of its own: what was asked before would be replayed.
-    pub(super) fn chain_run(&self, edition: u32) -> impl Future<Output = Option<i32>> + 'static {
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn chain_run(&self, edition: u32) -> impl Future<Output = Option<i32>> + 'static {
         let folder = self.dir.path().join(format!("edition-{edition}"));
         let articles = folder.join("articles");
         fs::create_dir_all(&articles).expect("it is made");
@@ -224,7 +215,7 @@ impl Stage {
 
 /// deploy/prometheus/rules.
 fn rules() -> Vec<PathBuf> {
-    let folder = super::panels::grafana().join("../prometheus/rules");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/prometheus/rules");
     let entries = fs::read_dir(folder).expect("the rules are there");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths
@@ -261,7 +252,7 @@ async fn call(caller: Caller, spec: v1::CompletionSpec) {
 
 /// Callers in the background.
 #[derive(Default)]
-pub(super) struct Load {
+pub struct Load {
     stop: CancellationToken,
     callers: JoinSet<()>,
 }
@@ -286,7 +277,7 @@ impl Load {
     }
 
     /// Lets every caller end its call.
-    pub(super) async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
         while self.callers.join_next().await.is_some() {}
     }
