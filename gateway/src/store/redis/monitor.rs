@@ -41,8 +41,11 @@ struct Seen {
     identity: Option<String>,
     /// Since when the accounts are there of teams that this replica told of something lately. One
     /// shard of a cluster may lose its data while the mark lives on another.
-    epochs: HashMap<Scope, Option<Timestamp>>,
+    epochs: Epochs,
 }
+
+/// When the balances of teams were put into their accounts; `None` if they are gone.
+type Epochs = HashMap<Scope, Option<Timestamp>>;
 
 /// Probes until the store is dropped or told to stop.
 pub(super) async fn watch(shared: Weak<Shared>, stop: CancellationToken) {
@@ -102,40 +105,44 @@ impl Shared {
             *known = identity;
         }
         self.gate.open();
-        let lost = self.lost(&mut seen.epochs).await?;
+        let (epochs, lost) = self.epochs(&seen.epochs).await?;
         if !lost.is_empty() {
             // Balances are rebuilt from the ledger, which may not have the last moments.
             self.repeat(|scope| lost.contains(scope)).await?;
         }
+        // Not before that worked: what failed is repeated by the next probe.
+        seen.epochs = epochs;
         Ok(())
     }
 
-    /// The teams whose accounts are gone or are newer than what this replica told of them: the
-    /// epoch of an account is when its balances were put there. Each change is told once.
-    async fn lost(
-        &self,
-        epochs: &mut HashMap<Scope, Option<Timestamp>>,
-    ) -> Result<HashSet<Scope>, Fault> {
-        let told = self.roll.teams();
-        epochs.retain(|scope, _| told.contains_key(scope));
-        let asked = stream::iter(told)
+    /// The epochs of the teams that this replica told of something lately, and those teams whose
+    /// accounts are gone or are newer than what it told: the epoch of an account is when its
+    /// balances were put there.
+    async fn epochs(&self, known: &Epochs) -> Result<(Epochs, HashSet<Scope>), Fault> {
+        let asked = stream::iter(self.roll.teams())
             .map(|(scope, since)| async move { (self.epoch(&scope).await, scope, since) });
         let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
-        let mut lost = HashSet::new();
+        let (mut epochs, mut lost) = (Epochs::new(), HashSet::new());
         for (epoch, scope, since) in answers {
-            let epoch = epoch?;
-            let is_lost = match epochs.insert(scope.clone(), epoch) {
-                Some(known) => known != epoch,
+            let epoch = match epoch {
+                Ok(epoch) => epoch,
+                Err(fault) if fault.is_outage() => return Err(fault),
+                // This team's keys are broken, and its calls say so.
+                Err(_) => continue,
+            };
+            let is_lost = match known.get(&scope) {
+                Some(known) => *known != epoch,
                 None => epoch.is_none_or(|epoch| epoch >= since),
             };
             if is_lost && epoch.is_none() {
                 self.ask_for_balances(&scope).await;
             }
             if is_lost {
-                lost.insert(scope);
+                lost.insert(scope.clone());
             }
+            epochs.insert(scope, epoch);
         }
-        Ok(lost)
+        Ok((epochs, lost))
     }
 
     /// When the balances of a team were put into its account; `None` if it has none.
