@@ -39,9 +39,16 @@ pub struct Problem {
 /// A certificate that is shown, until its files have another.
 pub struct Identity {
     files: Files,
-    shown: ArcSwap<ServerConfig>,
+    shown: ArcSwap<Shown>,
     /// What the files were when they were read last, so that what is wrong is said once.
     seen: Mutex<Seen>,
+}
+
+/// What connections are shown.
+struct Shown {
+    config: Arc<ServerConfig>,
+    /// When the first certificate of the chain ends that does, in seconds since the epoch.
+    ends_at: i64,
 }
 
 /// A digest of both files, or why there is none.
@@ -65,7 +72,7 @@ impl Files {
     /// With everything that is wrong.
     pub fn check(&self) -> Result<(), Vec<Problem>> {
         let (certificates, key) = self.read()?;
-        server_config(&certificates, &key).map(drop)
+        Shown::new(&certificates, &key).map(drop)
     }
 
     /// Both texts.
@@ -86,10 +93,10 @@ impl Identity {
     /// With everything that is wrong with them.
     pub fn load(files: Files) -> Result<Arc<Self>, Vec<Problem>> {
         let (certificates, key) = files.read()?;
-        let config = server_config(&certificates, &key)?;
+        let shown = Shown::new(&certificates, &key)?;
         Ok(Arc::new(Self {
             files,
-            shown: ArcSwap::from_pointee(config),
+            shown: ArcSwap::from_pointee(shown),
             seen: Mutex::new(Ok(digest_of(&certificates, &key))),
         }))
     }
@@ -97,7 +104,13 @@ impl Identity {
     /// What a connection that begins now is shown.
     #[must_use]
     pub fn shown(&self) -> Arc<ServerConfig> {
-        self.shown.load_full()
+        Arc::clone(&self.shown.load().config)
+    }
+
+    /// When what is shown ends, in seconds since the epoch.
+    #[must_use]
+    pub fn ends_at(&self) -> i64 {
+        self.shown.load().ends_at
     }
 
     /// Reads the files again if they changed. Waits for the disk.
@@ -112,10 +125,10 @@ impl Identity {
             return Renewal::None;
         }
         *seen = found;
-        let made = read.and_then(|(certificates, key)| server_config(&certificates, &key));
+        let made = read.and_then(|(certificates, key)| Shown::new(&certificates, &key));
         match made {
-            Ok(config) => {
-                self.shown.store(Arc::new(config));
+            Ok(shown) => {
+                self.shown.store(Arc::new(shown));
                 Renewal::New
             }
             Err(problems) => Renewal::Bad(problems),
@@ -151,33 +164,51 @@ fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-/// TLS 1.2 and 1.3, and HTTP/2 only.
-fn server_config(certificates: &[u8], key: &[u8]) -> Result<ServerConfig, Vec<Problem>> {
-    let chain = chain(certificates);
-    // The parser's words could hold a part of the file, and that is a secret here.
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-        problem(
-            "key_file",
-            "holds no private key in PEM that has no password; it begins with a line such as \
-             \"-----BEGIN PRIVATE KEY-----\"",
-        )
-    });
-    let (chain, key) = match (chain, key) {
-        (Ok(chain), Ok(key)) => (chain, key),
-        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
-    };
-    let made = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(chain, key));
-    let mut config = made.map_err(|error| {
-        vec![problem(
-            "key_file",
-            format!("does not go with the certificate in cert_file: {error}"),
-        )]
-    })?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
+impl Shown {
+    /// What is to be shown of both texts: TLS 1.2 and 1.3, and HTTP/2 only.
+    fn new(certificates: &[u8], key: &[u8]) -> Result<Self, Vec<Problem>> {
+        let chain = chain(certificates).and_then(|chain| Ok((ends_at(&chain)?, chain)));
+        // The parser's words could hold a part of the file, and that is a secret here.
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+            problem(
+                "key_file",
+                "holds no private key in PEM that has no password; it begins with a line such as \
+                 \"-----BEGIN PRIVATE KEY-----\"",
+            )
+        });
+        let ((ends_at, chain), key) = match (chain, key) {
+            (Ok(chain), Ok(key)) => (chain, key),
+            (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+        };
+        let made = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_no_client_auth())
+            .and_then(|builder| builder.with_single_cert(chain, key));
+        let mut config = made.map_err(|error| {
+            vec![problem(
+                "key_file",
+                format!("does not go with the certificate in cert_file: {error}"),
+            )]
+        })?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Self {
+            config: Arc::new(config),
+            ends_at,
+        })
+    }
+}
+
+/// When the first certificate of a chain ends that does: without it the rest is worth nothing.
+fn ends_at(chain: &[CertificateDer<'_>]) -> Result<i64, Problem> {
+    let mut first = i64::MAX;
+    for certificate in chain {
+        let (_, read) = x509_parser::parse_x509_certificate(certificate).map_err(|error| {
+            let message = format!("holds something that is no X.509 certificate: {error}");
+            problem("cert_file", message)
+        })?;
+        first = first.min(read.validity().not_after.timestamp());
+    }
+    Ok(first)
 }
 
 fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {

@@ -124,6 +124,7 @@ async fn handshake(
 
 #[tokio::test]
 async fn a_new_certificate_is_shown_without_dropping_a_call() {
+    let in_2040 = 2_208_988_800.0;
     let site = Site::start(Duration::from_millis(1_500)).await;
     let caller = site.caller(&site.certificate).await.expect("it is trusted");
     let running = tokio::spawn({
@@ -133,11 +134,25 @@ async fn a_new_certificate_is_shown_without_dropping_a_call() {
     while site.simulator.requests().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let new = Certificate::new();
+    let end = async || {
+        let metrics = format!("http://{}/metrics", site.gateway.metrics);
+        let scrape = tollgate_tests::harness::scrape::Scrape::of(&metrics).await;
+        scrape.sum("tollgate_tls_certificate_not_after_timestamp_seconds", &[])
+    };
+    assert!(end().await > in_2040, "of the one that is shown");
+    let new = Certificate::ending_in_2040();
     new.write(site.dir.path());
     signal(site.gateway.id(), "HUP");
     let newcomer = site.shows(&new).await;
     assert!(site.caller(&site.certificate).await.is_none());
+    // It is shown first, and told a moment later.
+    let told = async {
+        while (end().await - in_2040).abs() > 1.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), told).await;
+    told.expect("the metric is of the new one");
     running.await.expect("no panic").expect("the call goes on");
     // The old connection is good for more.
     caller.complete(spec("cheap", "again")).await.expect("ok");

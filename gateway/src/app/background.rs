@@ -114,10 +114,13 @@ pub(super) fn renew_identity(parts: &Parts) {
     };
     match identity.renew() {
         Renewal::None => {}
-        Renewal::New => tracing::info!(
-            event = "certificate_renewed",
-            "new connections are shown the new certificate"
-        ),
+        Renewal::New => {
+            parts.observer.certificate_shown(identity.ends_at());
+            tracing::info!(
+                event = "certificate_renewed",
+                "new connections are shown the new certificate"
+            );
+        }
         Renewal::Bad(problems) => {
             for Problem { key, message } in problems {
                 tracing::warn!(

@@ -127,6 +127,9 @@ pub(super) async fn parts(
         interactions.close();
     }
     let identity = identity(&config)?;
+    if let Some(identity) = &identity {
+        observer.certificate_shown(identity.ends_at());
+    }
     let health = Arc::new(Health::new(config.breaker));
     let operators = Operators::new(
         Arc::clone(&keeping.board),

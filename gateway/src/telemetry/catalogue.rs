@@ -418,6 +418,11 @@ catalogue! {
             "tollgate_config_last_reload_success_timestamp_seconds", "seconds since the epoch",
             "When a configuration was last taken.",
         );
+        CERTIFICATE_END = gauge(
+            "tollgate_tls_certificate_not_after_timestamp_seconds", "seconds since the epoch",
+            "When the certificate that callers are shown ends, or one that signed it, if that is \
+             earlier; 0 without TLS.",
+        );
         DRAINING = gauge(
             "tollgate_draining", "0 or 1", "1 from the signal to stop on.",
         ).zero();

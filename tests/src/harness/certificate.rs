@@ -1,6 +1,6 @@
 //! Certificates for tests: made anew each time, and their own authority.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use std::{
     fs,
     net::SocketAddr,
@@ -21,12 +21,27 @@ impl Certificate {
     /// If the system gives no randomness.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A new one that ends when 2040 begins.
+    ///
+    /// # Panics
+    /// If the system gives no randomness.
+    #[must_use]
+    pub fn ending_in_2040() -> Self {
+        Self::with(|params| params.not_after = date_time_ymd(2040, 1, 1))
+    }
+
+    fn with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(names).expect("randomness");
+        let mut params = CertificateParams::new(names).expect("they are names");
+        change(&mut params);
+        let key = KeyPair::generate().expect("randomness");
+        let certificate = params.self_signed(&key).expect("it signs itself");
         Self {
-            certificate: cert.pem(),
-            key: signing_key.serialize_pem(),
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
         }
     }
 

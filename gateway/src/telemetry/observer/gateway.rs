@@ -82,6 +82,12 @@ impl Observer {
             .set(max_in_flight as f64);
     }
 
+    /// Callers are shown a certificate that ends then, in seconds since the epoch.
+    pub fn certificate_shown(&self, ends_at: i64) {
+        let handles = self.handles.load();
+        handles.fixed.certificate_end.set(ends_at as f64);
+    }
+
     /// The signal to stop came.
     pub fn draining(&self) {
         self.handles.load().fixed.draining.set(1.0);

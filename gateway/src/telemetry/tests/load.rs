@@ -172,6 +172,7 @@ fn gateway(observer: &Arc<Observer>) {
     observer.authenticated(true);
     observer.authenticated(false);
     observer.bounded(100);
+    observer.certificate_shown(1_893_456_000);
     observer.draining();
     observer.panicked();
     observer.store_down("timeout");
