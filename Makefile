@@ -67,7 +67,7 @@ demo: ## Analyse the example articles through a real gateway and a simulated pro
 	$(CARGO) run --locked -q -p tollgate-tests --bin demo
 
 .PHONY: bench
-bench: prerequisites ## Measure the gateway beside a bare pass-through (release build; --store redis)
+bench: prerequisites ## Measure the gateway beside a bare pass-through (release build; --store redis, --telemetry)
 	$(CARGO) build --release --locked -p tollgate -p tollgate-tests --bins
 	$(CARGO) run --release --locked -q -p tollgate-tests --bin bench -- $(ARGS)
 
