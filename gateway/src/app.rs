@@ -91,6 +91,8 @@ pub struct App {
     /// Stops the background, after the last call.
     stop_background: CancellationToken,
     background: TaskTracker,
+    /// Where calls run, and what they leave behind.
+    cores: Cores,
     serving: JoinHandle<io::Result<()>>,
 }
 
@@ -100,7 +102,7 @@ impl App {
     /// # Errors
     /// If something that the configuration names can't be used. Nothing is bound then.
     pub async fn start(config: Config, log_lines: Option<Dropped>) -> Result<Self, StartError> {
-        let (parts, settler_task, alerts) = build::parts(config, log_lines).await?;
+        let (parts, settling, alerts) = build::parts(config, log_lines).await?;
         let parts = Arc::new(parts);
         let grpc = bind(parts.config.server.listen).await?;
         let metrics = bind(parts.config.server.metrics_listen).await?;
@@ -116,7 +118,11 @@ impl App {
         let stop_background = CancellationToken::new();
         let background = TaskTracker::new();
         let stopped = stop_background.clone();
-        background.spawn(settler_task.run(stopped.clone().cancelled_owned()));
+        let cores = Cores::start()?;
+        let settling = settling
+            .into_iter()
+            .map(|task| task.run(stopped.clone().cancelled_owned()));
+        cores.spawn_each(&background, settling.collect());
         if let Some(alerts) = alerts {
             background.spawn(alerts.run(stopped.clone().cancelled_owned()));
         }
@@ -132,7 +138,7 @@ impl App {
             edge: edge.clone(),
             identity: parts.identity.clone(),
             bounds,
-            cores: Cores::start()?,
+            cores: cores.clone(),
         };
         if let Some(admin) = admin {
             let front = Front {
@@ -156,6 +162,7 @@ impl App {
             stop,
             stop_background,
             background,
+            cores,
             serving,
         })
     }
@@ -212,6 +219,8 @@ impl App {
         }
         parts.interactions.close();
         parts.keeping.close(Instant::now() + LAST_WORDS).await;
+        // Not before all of it has ended.
+        drop(self.cores);
         tracing::info!(event = "stopped", "stopped");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A call stays on the thread that its caller's connection was given to, with its connection to
 //! the provider. So no other thread is woken on its way, and nothing is fetched from another core's
-//! cache. What is not of a call (housekeeping, metrics, the store's connection) runs on the
-//! process's own runtime.
+//! cache. Its connection to Redis and its settlement are there too. What is not of a call
+//! (housekeeping, metrics) runs on the process's own runtime.
 
 use std::{
     cell::Cell,
@@ -28,12 +28,12 @@ use tokio_util::{
 const BLOCKING_THREADS: usize = 64;
 
 thread_local! {
-    static HERE: Cell<usize> = const { Cell::new(0) };
+    static HERE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// The number of this thread among the cores; 0 on any other thread.
+/// The number of this thread among the cores, if it is one of them.
 #[must_use]
-pub fn here() -> usize {
+pub fn here() -> Option<usize> {
     HERE.get()
 }
 
@@ -96,6 +96,17 @@ impl Cores {
             &core.runtime,
         );
     }
+
+    /// Runs one of these tasks on each thread, in the order of [`here`]. There must be one for each.
+    pub fn spawn_each<F>(&self, tasks: &TaskTracker, each: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        assert_eq!(each.len(), self.cores.len(), "one task for each core");
+        for (core, task) in self.cores.iter().zip(each) {
+            tasks.spawn_on(task, &core.runtime);
+        }
+    }
 }
 
 impl Core {
@@ -108,7 +119,7 @@ impl Core {
         thread::Builder::new()
             .name(format!("core-{number}"))
             .spawn(move || {
-                HERE.set(number);
+                HERE.set(Some(number));
                 runtime.block_on(stop.cancelled());
             })?;
         Ok(Self {
@@ -144,7 +155,8 @@ mod tests {
             leave.push(leaves);
             let seen = Arc::clone(&seen);
             cores.spawn(&tasks, async move {
-                seen.lock().expect("nobody panics")[here()] += 1;
+                let here = here().expect("a core");
+                seen.lock().expect("nobody panics")[here] += 1;
                 runs.send(()).expect("it is awaited");
                 // An error means that the test is over.
                 let _ = left.await;

@@ -196,6 +196,21 @@ async fn a_caller_that_hangs_up_pays_what_the_call_really_cost() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_stops_still_learns_what_a_call_without_its_caller_cost() {
+    let simulator = simulator(600).await;
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
+    let caller = gateway.caller("news");
+    let call = tokio::spawn(async move { caller.complete(spec("strong", "Hello")).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    call.abort();
+    let dir = gateway.stop().await;
+    let billed = simulator.stats().model("gpt-4").tokens;
+    let exact = billed.input * 30_000 + billed.output * 60_000;
+    assert!(exact > 0, "the provider answered although nobody waited");
+    assert_eq!(ledger_spend(dir.path(), "news"), exact);
+}
+
+#[tokio::test]
 async fn callers_that_hang_up_keep_their_seats_until_their_calls_end() {
     let simulator = simulator(700).await;
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {

@@ -107,7 +107,7 @@ pub enum StartError {
 pub(super) async fn parts(
     config: Config,
     log_lines: Option<Dropped>,
-) -> Result<(Parts, SettlerTask, Option<Alerts>), StartError> {
+) -> Result<(Parts, Vec<SettlerTask>, Option<Alerts>), StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let adapters = adapters(&config, &clock)?;
     let catalog = Arc::new(config.catalog(&adapters));
@@ -140,7 +140,7 @@ pub(super) async fn parts(
     let read = operators.refresh().await;
     read.map_err(unread)?;
     let gates = Arc::new(Gates::default());
-    let (settler, task) = Settler::new(
+    let (settler, tasks) = Settler::new(
         Arc::clone(&keeping.store),
         Arc::clone(&gates),
         Arc::clone(&observer),
@@ -164,7 +164,7 @@ pub(super) async fn parts(
         log_lines,
         config,
     };
-    Ok((parts, task, alerts))
+    Ok((parts, tasks, alerts))
 }
 
 /// Without what operators decided, keys that were revoked might work.

@@ -4,6 +4,7 @@
 
 use super::gate::Gates;
 use crate::{
+    cores,
     store::{Settlement, Store},
     telemetry::Observer,
 };
@@ -29,7 +30,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 /// Takes endings of holds. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Settler {
-    queue: UnboundedSender<Settlement>,
+    /// One for each core.
+    queues: Arc<[UnboundedSender<Settlement>]>,
     desk: Arc<Desk>,
 }
 
@@ -48,35 +50,37 @@ struct OpenHolds {
     waiting: AtomicU64,
 }
 
-/// What settles. Run it on a task of its own until its settlers are gone.
+/// What settles the calls of one core. Run it there until its settlers are gone.
 pub struct SettlerTask {
     queue: UnboundedReceiver<Settlement>,
     desk: Arc<Desk>,
 }
 
 impl Settler {
-    /// A settler and the task that does its work.
+    /// A settler and the tasks that do its work, one for each of the [`cores`].
     ///
-    /// The queue has no bound of its own: it holds at most one entry per call and attempt, and
-    /// these are bounded at admission. Its length is a metric.
+    /// The queues have no bound of their own: they hold at most one entry per call and attempt, and
+    /// these are bounded at admission. Their length is a metric.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         gates: Arc<Gates>,
         observer: Arc<Observer>,
-    ) -> (Self, SettlerTask) {
-        let (sender, queue) = unbounded_channel();
+    ) -> (Self, Vec<SettlerTask>) {
         let desk = Arc::new(Desk {
             open: OpenHolds::default(),
             store,
             gates,
             observer,
         });
-        let settler = Self {
-            queue: sender,
-            desk: Arc::clone(&desk),
+        let lane = |_| {
+            let (sender, queue) = unbounded_channel();
+            let desk = Arc::clone(&desk);
+            (sender, SettlerTask { queue, desk })
         };
-        (settler, SettlerTask { queue, desk })
+        let (queues, tasks): (Vec<_>, Vec<_>) = (0..cores::count().get()).map(lane).unzip();
+        let queues = queues.into();
+        (Self { queues, desk }, tasks)
     }
 
     /// A hold of this process is open: keep its lease.
@@ -99,7 +103,8 @@ impl Settler {
             return;
         }
         self.desk.open.waiting.fetch_add(1, Relaxed);
-        if let Err(lost) = self.queue.send(settlement) {
+        let queue = &self.queues[cores::here().unwrap_or(0)];
+        if let Err(lost) = queue.send(settlement) {
             // Only after shutdown gave up waiting: the lease ends it, charged in full.
             tracing::warn!(hold = %lost.0.id, "an ending came after the end");
         }

@@ -113,7 +113,7 @@ impl Transport {
         let mut request = Request::new(Method::POST, endpoint.url().clone());
         request.headers_mut().clone_from(endpoint.headers());
         *request.body_mut() = Some(body.into());
-        let client = &self.clients[cores::here() % self.clients.len()];
+        let client = &self.clients[cores::here().unwrap_or(0)];
         let mut response = client
             .execute(request)
             .await

@@ -1,8 +1,9 @@
-//! The connection to Redis: one multiplexed connection to the master, or one per shard.
+//! The way to Redis: multiplexed connections to the master, or one per shard.
 //!
-//! One connection batches the system calls of all callers by itself and beats a pool
-//! (performance.md, c). It never reconnects on its own, so that is done here: the first caller who
-//! finds it broken dials, the others wait as long as their own deadlines allow.
+//! Each core has a connection of its own, which its thread drives, so that no other thread is woken
+//! for a call; all other threads share one. A connection batches the system calls of all its callers
+//! by itself. It never reconnects on its own, so that is done here: the first caller who finds it
+//! broken dials, the others wait as long as their own deadlines allow.
 
 use super::{
     checks::Facts,
@@ -10,6 +11,7 @@ use super::{
     gate::Gate,
     settings::{Settings, Topology},
 };
+use crate::cores;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, RedisResult, Value,
     aio::{ConnectionLike as _, MultiplexedConnection},
@@ -43,8 +45,8 @@ pub(super) enum Link {
 /// One master, found by its address or by sentinels.
 pub(super) struct Direct {
     dial: Dial,
-    current: Mutex<Option<Line>>,
-    dialing: tokio::sync::Mutex<()>,
+    /// One for each core, and the last for all other threads.
+    lanes: Box<[Lane]>,
     /// Which Redis was connected to last.
     identity: Mutex<Option<String>>,
     /// Is shut when another Redis answers, until what may have been lost is repeated.
@@ -54,6 +56,13 @@ pub(super) struct Direct {
 enum Dial {
     Address(Box<Client>),
     Sentinels(Box<tokio::sync::Mutex<SentinelClient>>),
+}
+
+/// The connection of those who run on one thread.
+#[derive(Default)]
+struct Lane {
+    current: Mutex<Option<Line>>,
+    dialing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -106,8 +115,9 @@ impl Link {
         };
         Ok(Self::Direct(Box::new(Direct {
             dial,
-            current: Mutex::default(),
-            dialing: tokio::sync::Mutex::default(),
+            lanes: (0..=cores::count().get())
+                .map(|_| Lane::default())
+                .collect(),
             identity: Mutex::default(),
             gate,
         })))
@@ -130,7 +140,9 @@ impl Link {
     /// Waits for a connection.
     pub(super) async fn ready(&self) -> RedisResult<()> {
         match self {
-            Self::Direct(direct) if direct.current().is_none() => direct.line().await.map(drop),
+            Self::Direct(direct) if direct.lane().current().is_none() => {
+                direct.line().await.map(drop)
+            }
             Self::Direct(_) | Self::Cluster(_) => Ok(()),
         }
     }
@@ -159,11 +171,17 @@ impl Link {
         }
     }
 
-    /// Drops the connection, so that the next command dials anew.
+    /// Drops the connections, so that the next commands dial anew.
     pub(super) fn reset(&self) {
         if let Self::Direct(direct) = self {
-            *direct.current() = None;
+            direct.hang_up();
         }
+    }
+}
+
+impl Lane {
+    fn current(&self) -> MutexGuard<'_, Option<Line>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,7 +196,7 @@ impl Direct {
         if let Err(error) = &result
             && (error.is_unrecoverable_error() || is_demoted(error))
         {
-            let mut current = self.current();
+            let mut current = self.lane().current();
             // Another caller may have dialed already.
             if current.as_ref().is_some_and(|line| line.number == number) {
                 *current = None;
@@ -187,16 +205,25 @@ impl Direct {
         result
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Line>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The lane of this thread.
+    fn lane(&self) -> &Lane {
+        let others = self.lanes.len() - 1;
+        &self.lanes[cores::here().unwrap_or(others)]
+    }
+
+    fn hang_up(&self) {
+        for lane in &self.lanes {
+            *lane.current() = None;
+        }
     }
 
     async fn line(&self) -> RedisResult<Line> {
-        if let Some(line) = self.current().clone() {
+        let lane = self.lane();
+        if let Some(line) = lane.current().clone() {
             return Ok(line);
         }
-        let _one = self.dialing.lock().await;
-        if let Some(line) = self.current().clone() {
+        let _one = lane.dialing.lock().await;
+        if let Some(line) = lane.current().clone() {
             return Ok(line);
         }
         let mut connection = tokio::time::timeout(DIAL_TIMEOUT, self.dial())
@@ -212,7 +239,7 @@ impl Direct {
             connection,
             number: fastrand::u64(..),
         };
-        *self.current() = Some(line.clone());
+        *lane.current() = Some(line.clone());
         Ok(line)
     }
 
@@ -224,10 +251,12 @@ impl Direct {
         let is_first = known.is_none();
         *known = identity;
         drop(known);
-        if is_new
-            && !is_first
-            && let Some(gate) = &self.gate
-        {
+        if !is_new || is_first {
+            return;
+        }
+        // The other connections may be to the one before.
+        self.hang_up();
+        if let Some(gate) = &self.gate {
             gate.shut("another Redis answers, or the same after a restart or without its data");
         }
     }

@@ -1,6 +1,6 @@
 //! The little of MessagePack that scripts and their callers speak: texts, integers, flat arrays.
 //!
-//! One packed argument costs Redis a third less than sixty separate ones (limits.md, 1.9).
+//! One packed argument costs Redis a third less than sixty separate ones.
 
 use std::fmt;
 
