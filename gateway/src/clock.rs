@@ -1,7 +1,7 @@
 //! The clock: the only place that asks for the time.
 
 use chrono::{DateTime, TimeZone as _, Utc};
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 use tollgate_core::Timestamp;
 
 /// Tells the wall-clock time.
@@ -33,6 +33,26 @@ pub fn utc(at: Timestamp) -> DateTime<Utc> {
     Utc.timestamp_millis_opt(at.millis())
         .single()
         .unwrap_or_default()
+}
+
+/// Names UTC days, `2026-11-24`. Keeps the last one, because it is nearly always the same.
+#[derive(Clone, Debug, Default)]
+pub struct Days(Option<(i64, Arc<str>)>);
+
+impl Days {
+    /// The day of a timestamp.
+    pub fn of(&mut self, at: Timestamp) -> Arc<str> {
+        const DAY_MS: i64 = 24 * 3_600_000;
+        let number = at.millis().div_euclid(DAY_MS);
+        match &self.0 {
+            Some((known, day)) if *known == number => Arc::clone(day),
+            _ => {
+                let day: Arc<str> = utc(at).date_naive().to_string().into();
+                self.0 = Some((number, Arc::clone(&day)));
+                day
+            }
+        }
+    }
 }
 
 /// RFC 3339 with milliseconds, UTC.

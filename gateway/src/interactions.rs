@@ -50,7 +50,7 @@ pub struct Interaction {
     /// `ok`, or the reason of its error.
     pub outcome: &'static str,
     /// All attempts.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Arc<[Attempt]>,
     /// The answer, if there was one.
     pub completion: Option<Arc<Completion>>,
     /// How long it waited for admission.

@@ -279,20 +279,10 @@ pub fn parse_hmac(text: &str) -> Option<[u8; 32]> {
 }
 
 fn checksum(text: &str) -> String {
-    base62::of_bytes(crc32(text.as_bytes()).to_be_bytes(), CHECKSUM_DIGITS)
-}
-
-/// CRC-32 as in Ethernet and zip (reflected, polynomial 0xEDB88320).
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = !0;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            let polynomial = if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
-            crc = (crc >> 1) ^ polynomial;
-        }
-    }
-    !crc
+    base62::of_bytes(
+        crc32fast::hash(text.as_bytes()).to_be_bytes(),
+        CHECKSUM_DIGITS,
+    )
 }
 
 #[cfg(test)]

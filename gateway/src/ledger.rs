@@ -48,17 +48,17 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// If it could not be written. Then the hold must not be granted.
-    fn write(&self, entry: &Entry) -> io::Result<()>;
+    fn write(&self, entry: Entry) -> io::Result<()>;
 
     /// Queues an entry. It is written soon, in order, and retried while writing fails.
-    fn queue(&self, entry: &Entry);
+    fn queue(&self, entry: Entry);
 
     /// Queues an entry that must outlive the process before anything else happens, so that those
     /// of calls that begin together are written at once: see [`Journal::write_out`].
     ///
     /// # Errors
     /// If nothing can be written now. Then it is not queued.
-    fn enter(&self, entry: &Entry) -> io::Result<Place>;
+    fn enter(&self, entry: Entry) -> io::Result<Place>;
 
     /// Writes what was queued up to that entry, if that was not done yet.
     ///

@@ -73,7 +73,7 @@ pub(crate) struct VecJournal {
 }
 
 impl Journal for VecJournal {
-    fn write(&self, entry: &Entry) -> io::Result<()> {
+    fn write(&self, entry: Entry) -> io::Result<()> {
         if self.failing.load(Ordering::SeqCst) {
             return Err(io::Error::other("the disk is full"));
         }
@@ -81,11 +81,11 @@ impl Journal for VecJournal {
         Ok(())
     }
 
-    fn queue(&self, entry: &Entry) {
-        self.entries.lock().expect("no panic").push(entry.clone());
+    fn queue(&self, entry: Entry) {
+        self.entries.lock().expect("no panic").push(entry);
     }
 
-    fn enter(&self, entry: &Entry) -> io::Result<Place> {
+    fn enter(&self, entry: Entry) -> io::Result<Place> {
         self.queue(entry);
         Ok(Place(0))
     }

@@ -154,9 +154,11 @@ fn count(many: usize) -> u64 {
     u64::try_from(many).unwrap_or(u64::MAX)
 }
 
-/// The options of the ledger.
+/// The options of the ledger. A drain repeats what it sent before a crash; the store in this process
+/// repeats nothing.
 pub(super) fn ledger_options(config: &Config) -> Options {
     Options {
+        may_repeat: !matches!(config.store.kind, Kind::Memory),
         dir: config.ledger.dir.clone(),
         fsync_interval: config.ledger.fsync_interval,
         segment_bytes: config.ledger.segment_bytes,
@@ -169,7 +171,8 @@ fn here(config: &Config, ground: &Ground) -> Result<Keeping, StartError> {
     let (ledger, mut restored) = Ledger::open(ledger_options(config), now)?;
     let found = restored.found;
     let expired = restored.expire_unclosed(now);
-    for entry in &expired {
+    let unclosed = expired.len();
+    for entry in expired {
         ledger.queue(entry);
     }
     let store = MemoryStore::new(Arc::clone(&ground.clock), Arc::clone(&ledger) as _);
@@ -192,7 +195,7 @@ fn here(config: &Config, ground: &Ground) -> Result<Keeping, StartError> {
         segment = found.segment,
         entries_read = found.entries_read,
         torn_bytes = found.torn_bytes,
-        unclosed_holds_charged = expired.len(),
+        unclosed_holds_charged = unclosed,
         "the ledger is open and the balances are restored"
     );
     Ok(Keeping {

@@ -20,7 +20,7 @@ use crate::{
     provider::Answer,
     store::Settlement,
 };
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 use tollgate_core::{
     HoldId, Money,
     account::Held,
@@ -166,51 +166,58 @@ impl Open {
         Ok(extended)
     }
 
-    fn settle(self, answer: Answer) -> Arc<Completion> {
+    fn settle(mut self, answer: Answer) -> Arc<Completion> {
+        let attempts = self.all_attempts();
         let completion = Arc::new(Completion {
             text: answer.text,
             finish: answer.finish,
             receipt: Receipt {
                 id: self.id,
                 route: Arc::clone(&self.route),
-                attempts: self.attempts.clone(),
+                attempts: Arc::clone(&attempts),
                 held: self.amount,
                 price_version: Arc::clone(&self.price_version),
                 waited: self.waited,
-                budgets: self.budgets.clone(),
+                budgets: mem::take(&mut self.budgets),
                 replayed: false,
                 under_pressure: self.under_pressure,
             },
         });
-        self.note("ok", Some(&completion));
-        self.hand_over("ok");
+        self.note("ok", &attempts, Some(&completion));
+        self.hand_over("ok", &attempts);
         completion
     }
 
+    /// The attempts, after the last one.
+    fn all_attempts(&mut self) -> Arc<[Attempt]> {
+        mem::take(&mut self.attempts).into()
+    }
+
     /// Ends a hold without an answer for its caller.
-    pub(super) fn end(self, outcome: &'static str) {
-        if !self.attempts.is_empty() {
-            self.note(outcome, None);
+    pub(super) fn end(mut self, outcome: &'static str) {
+        let attempts = self.all_attempts();
+        if !attempts.is_empty() {
+            self.note(outcome, &attempts, None);
         }
-        self.hand_over(outcome);
+        self.hand_over(outcome, &attempts);
     }
 
     /// Gives the ending to the settler, which outlives the request.
-    fn hand_over(self, outcome: &'static str) {
+    fn hand_over(self, outcome: &'static str, attempts: &[Attempt]) {
         let billable = |attempt: &&Attempt| match attempt.outcome {
             AttemptOutcome::Ok => true,
             AttemptOutcome::Failed(kind) => kind.may_be_billed(),
         };
-        let billed: Vec<&Attempt> = self.attempts.iter().filter(billable).collect();
-        let ending = if billed.is_empty() {
+        let billed = || attempts.iter().filter(billable);
+        let ending = if billed().next().is_none() {
             Ending::Cancelled
         } else {
             let used = Need {
                 requests: 1,
-                input_tokens: billed.iter().map(|a| a.usage.total_input()).sum(),
-                output_tokens: billed.iter().map(|a| a.usage.total_output()).sum(),
+                input_tokens: billed().map(|a| a.usage.total_input()).sum(),
+                output_tokens: billed().map(|a| a.usage.total_output()).sum(),
             };
-            let cost = self.charged();
+            let cost = attempts.iter().map(|attempt| attempt.cost).sum();
             Ending::Settled { used, cost }
         };
         let attribution = &self.call.attribution;
@@ -221,9 +228,9 @@ impl Open {
             prompt_name: Arc::clone(&attribution.prompt_name),
             prompt_version: Arc::clone(&attribution.prompt_version),
             route: self.route,
-            outcome: outcome.into(),
+            outcome: Cow::Borrowed(outcome),
             price_version: self.price_version,
-            attempts: self.attempts.iter().map(Into::into).collect(),
+            attempts: attempts.iter().map(Into::into).collect(),
         };
         self.shared.settler.settle(Settlement {
             limits: Arc::clone(&self.team.limits),
@@ -233,7 +240,12 @@ impl Open {
         });
     }
 
-    fn note(&self, outcome: &'static str, completion: Option<&Arc<Completion>>) {
+    fn note(
+        &self,
+        outcome: &'static str,
+        attempts: &Arc<[Attempt]>,
+        completion: Option<&Arc<Completion>>,
+    ) {
         self.shared.interactions.record(Interaction {
             at: self.shared.clock.now(),
             id: self.id,
@@ -241,7 +253,7 @@ impl Open {
             bodies: self.team.log_bodies,
             call: Arc::clone(&self.call),
             outcome,
-            attempts: self.attempts.clone(),
+            attempts: Arc::clone(attempts),
             completion: completion.map(Arc::clone),
             waited: self.waited,
         });

@@ -4,7 +4,7 @@ use crate::{
     ledger::AttemptRecord,
     provider::{FailureKind, Finish},
 };
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use tollgate_core::{HoldId, Money, Usage, budget::Balance};
 
 /// An answer with its receipt.
@@ -26,7 +26,7 @@ pub struct Receipt {
     /// The route; empty if the call named a model.
     pub route: Arc<str>,
     /// All attempts, in order; the last one answered.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Arc<[Attempt]>,
     /// What was held.
     pub held: Money,
     /// The price list that was used.
@@ -104,7 +104,7 @@ impl From<&Attempt> for AttemptRecord {
         Self {
             model: Arc::clone(&attempt.model),
             deployment: Arc::clone(&attempt.deployment),
-            outcome: attempt.outcome.name().into(),
+            outcome: Cow::Borrowed(attempt.outcome.name()),
             input_tokens: attempt.usage.input,
             cache_read_tokens: attempt.usage.cache_read,
             cache_write_tokens: attempt.usage.cache_write,

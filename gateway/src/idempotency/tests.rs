@@ -35,7 +35,7 @@ fn answer(text: &str) -> Arc<Completion> {
         receipt: Receipt {
             id: HoldId::new(NOW, 0),
             route: "cheap".into(),
-            attempts: Vec::new(),
+            attempts: Arc::default(),
             held: Money::ZERO,
             price_version: "1".into(),
             waited: Duration::ZERO,

@@ -40,14 +40,14 @@ fn interaction(bodies: Bodies) -> Interaction {
             priority: crate::call::Priority::default(),
         }),
         outcome: "ok",
-        attempts: Vec::new(),
+        attempts: Arc::default(),
         completion: Some(Arc::new(Completion {
             text: "short".to_owned(),
             finish: Finish::Stop,
             receipt: crate::complete::Receipt {
                 id,
                 route: "strong".into(),
-                attempts: Vec::new(),
+                attempts: Arc::default(),
                 held: tollgate_core::Money::ZERO,
                 price_version: "1".into(),
                 waited: Duration::ZERO,

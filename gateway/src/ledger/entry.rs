@@ -1,7 +1,7 @@
 //! The lines of the ledger.
 
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// One line. Self-contained: whoever adds up `charge_nano_usd` by counter has the spend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ pub struct CallRecord {
     /// The route that was taken; empty if a model was named.
     pub route: Arc<str>,
     /// How the call ended: `ok` or the reason of its error in lower case.
-    pub outcome: Arc<str>,
+    pub outcome: Cow<'static, str>,
     /// The version of the price list.
     pub price_version: Arc<str>,
     /// All attempts, in order.
@@ -105,7 +105,7 @@ pub struct AttemptRecord {
     /// The deployment, as `<provider>/<name>`.
     pub deployment: Arc<str>,
     /// `ok` or the kind of its failure.
-    pub outcome: Arc<str>,
+    pub outcome: Cow<'static, str>,
     /// Input tokens that were not cached.
     pub input_tokens: u64,
     /// Input tokens read from the provider's cache.

@@ -27,16 +27,21 @@ pub struct Options {
     pub fsync_interval: Duration,
     /// How long a segment grows before the next one is started.
     pub segment_bytes: u64,
+    /// Whether the writer may repeat an entry, as a drain does after a crash. Endings are
+    /// remembered for that, through two segments.
+    pub may_repeat: bool,
 }
 
 impl Options {
-    /// A ledger in `dir` that loses at most 100 ms in a power cut, in segments of 64 MiB.
+    /// A ledger in `dir` that loses at most 100 ms in a power cut, in segments of 64 MiB, and that
+    /// bears repetition.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             fsync_interval: Duration::from_millis(100),
             segment_bytes: 64 << 20,
+            may_repeat: true,
         }
     }
 }
@@ -97,11 +102,15 @@ impl Ledger {
             found: replayed.found,
         };
         let dir = options.dir.clone();
+        let mut books = replayed.fold;
+        if !options.may_repeat {
+            books.trust_writer();
+        }
         let shared = Arc::new(Shared {
             options,
             disk,
             writer: Mutex::new(Writer::new(segment, number, written)),
-            books: Mutex::new(replayed.fold),
+            books: Mutex::new(books),
             wake_writer: Condvar::new(),
             wake_syncer: Condvar::new(),
         });
@@ -188,20 +197,20 @@ impl Ledger {
 }
 
 impl Journal for Ledger {
-    fn write(&self, entry: &Entry) -> io::Result<()> {
+    fn write(&self, entry: Entry) -> io::Result<()> {
         let mut writer = self.shared.writer();
         let written = writer.write(entry);
         self.shared.wake(&mut writer);
         written
     }
 
-    fn queue(&self, entry: &Entry) {
+    fn queue(&self, entry: Entry) {
         let mut writer = self.shared.writer();
         writer.queue(entry);
         self.shared.wake(&mut writer);
     }
 
-    fn enter(&self, entry: &Entry) -> io::Result<Place> {
+    fn enter(&self, entry: Entry) -> io::Result<Place> {
         self.shared.writer().enter(entry)
     }
 

@@ -8,7 +8,7 @@ mod endings;
 mod restored;
 
 use super::{CounterRef, Entry, Kind, usage_of};
-use crate::clock;
+use crate::clock::Days;
 pub use age::{RUN_KEPT_MS, WINDOW_KEPT_MS};
 pub(in crate::ledger) use endings::Endings;
 pub(in crate::ledger) use endings::Id;
@@ -21,8 +21,6 @@ use tollgate_core::{
     tally::Tally,
 };
 
-const DAY_MS: u64 = 24 * 3_600_000;
-
 /// The sum of the entries of a ledger.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
@@ -31,7 +29,7 @@ pub struct Fold {
     endings: Endings,
     entries: u64,
     latest: Timestamp,
-    day: Option<(i64, Arc<str>)>,
+    days: Days,
 }
 
 /// What a ledger knows of one team.
@@ -151,11 +149,18 @@ impl Fold {
         self.endings.turn();
     }
 
+    /// Remembers no endings from now on: whoever writes repeats none.
+    pub(super) fn trust_writer(&mut self) {
+        self.endings = Endings::trusting();
+    }
+
     /// Remembers an ending that is counted already, so that it is known when it is repeated.
     pub(super) fn remember(&mut self, entry: &Entry) {
         match entry.kind {
             Kind::Held | Kind::Extended | Kind::Crossed => {}
-            kind => self.endings.remember(Id::of(entry), kind),
+            _ => {
+                self.endings.note(entry);
+            }
         }
     }
 
@@ -188,7 +193,7 @@ impl Fold {
             endings: Endings::default(),
             entries: self.entries,
             latest: self.latest,
-            day: None,
+            days: Days::default(),
         }
     }
 
@@ -196,7 +201,7 @@ impl Fold {
         if self.open.contains_key(&entry.hold) {
             return Effect::Repeated;
         }
-        if self.endings.state(&Id::of(entry)).is_some() {
+        if self.endings.have(entry) {
             return Effect::Repeated;
         }
         let amount = Money::from_nanos(entry.held_nano_usd);
@@ -237,10 +242,7 @@ impl Fold {
     /// An ending of a hold that is open, or that was held elsewhere: a Redis store keeps open
     /// holds itself and writes endings only.
     fn ended(&mut self, entry: &Entry) -> Effect {
-        let id = Id::of(entry);
-        let seen = self.endings.seen(&id, entry.kind);
-        self.endings.remember(id, entry.kind);
-        match seen {
+        match self.endings.note(entry) {
             Seen::Never => {}
             Seen::Same => return Effect::Repeated,
             Seen::Other => return Effect::Conflicting,
@@ -253,13 +255,10 @@ impl Fold {
     }
 
     fn topped_up(&mut self, entry: &Entry) -> Effect {
-        let id = Id::of(entry);
         let book = self.book(&entry.team);
         let is_known = book.top_ups.contains_key(&entry.hold);
         // Checkpoints of older builds do not have them.
-        let is_known = is_known || self.endings.state(&id).is_some();
-        self.endings.remember(id, entry.kind);
-        if is_known {
+        if self.endings.note(entry) != Seen::Never || is_known {
             return Effect::Repeated;
         }
         let amount = Money::from_nanos(entry.top_up_nano_usd.unwrap_or(0));
@@ -316,7 +315,7 @@ impl Fold {
         if rows.is_empty() {
             return;
         }
-        let day = self.day_of(at(entry));
+        let day = self.days.of(at(entry));
         let tally = &mut self.book(&entry.team).tally;
         for (key, sum) in rows {
             tally.add(&day, key, &sum);
@@ -340,19 +339,6 @@ impl Fold {
             self.teams.insert(Arc::clone(team), Book::default());
         }
         self.teams.get_mut(team).expect("just inserted")
-    }
-
-    /// The UTC day, kept from the entry before because it is nearly always the same.
-    fn day_of(&mut self, at: Timestamp) -> Arc<str> {
-        let number = at.millis().div_euclid(DAY_MS.cast_signed());
-        match &self.day {
-            Some((known, day)) if *known == number => Arc::clone(day),
-            _ => {
-                let day: Arc<str> = clock::utc(at).date_naive().to_string().into();
-                self.day = Some((number, Arc::clone(&day)));
-                day
-            }
-        }
     }
 }
 

@@ -153,7 +153,7 @@ mod tests {
             entry("news", now - 900_001),
             entry("arts", now),
         ] {
-            ledger.write(&entry).expect("it is written");
+            ledger.write(entry.clone()).expect("it is written");
         }
         ledger.close().expect("it is safe");
         let news: Arc<str> = "news".into();

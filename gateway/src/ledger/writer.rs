@@ -69,7 +69,7 @@ impl Writer {
     }
 
     /// Writes an entry and all that was queued before, or not this entry.
-    pub(super) fn write(&mut self, entry: &Entry) -> io::Result<()> {
+    pub(super) fn write(&mut self, entry: Entry) -> io::Result<()> {
         self.may_write()?;
         let mark = self.buffer.len();
         self.add(entry);
@@ -84,7 +84,7 @@ impl Writer {
     }
 
     /// Queues an entry that is written before anything else happens.
-    pub(super) fn enter(&mut self, entry: &Entry) -> io::Result<Place> {
+    pub(super) fn enter(&mut self, entry: Entry) -> io::Result<Place> {
         self.may_write()?;
         if self.failing {
             // Else every call that is refused meanwhile would leave a line.
@@ -117,7 +117,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn queue(&mut self, entry: &Entry) {
+    pub(super) fn queue(&mut self, entry: Entry) {
         if self.closed || self.buffer.len() >= MOST_BUFFERED_BYTES {
             if self.dropped == 0 || self.closed {
                 tracing::error!(
@@ -230,10 +230,10 @@ impl Writer {
         self.dropped
     }
 
-    fn add(&mut self, entry: &Entry) {
-        serde_json::to_writer(&mut self.buffer, entry).expect("an entry is JSON");
+    fn add(&mut self, entry: Entry) {
+        serde_json::to_writer(&mut self.buffer, &entry).expect("an entry is JSON");
         self.buffer.push(b'\n');
-        self.pending.push_back(entry.clone());
+        self.pending.push_back(entry);
         self.buffered += 1;
         self.added += 1;
     }

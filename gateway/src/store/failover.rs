@@ -117,13 +117,13 @@ struct Granted {
 struct NoJournal;
 
 impl Journal for NoJournal {
-    fn write(&self, _: &Entry) -> io::Result<()> {
+    fn write(&self, _: Entry) -> io::Result<()> {
         Ok(())
     }
 
-    fn queue(&self, _: &Entry) {}
+    fn queue(&self, _: Entry) {}
 
-    fn enter(&self, _: &Entry) -> io::Result<Place> {
+    fn enter(&self, _: Entry) -> io::Result<Place> {
         Ok(Place(0))
     }
 

@@ -7,7 +7,7 @@ mod top_up;
 
 use super::{Reply, Settlement, Store, Swept, TopUp, ToppedUp, UsageRow, top_up::Made};
 use crate::{
-    clock::{Clock, utc},
+    clock::{Clock, Days},
     error::StoreError,
     ledger::{CallRecord, CounterRef, Entry, Journal, Kind, Place, usage_of},
 };
@@ -50,6 +50,7 @@ pub struct MemoryStore {
 struct Books {
     account: Account,
     tally: Tally,
+    days: Days,
     /// By request.
     topped_up: HashMap<Arc<str>, Made>,
 }
@@ -118,7 +119,7 @@ impl MemoryStore {
                     held_nano_usd: request.amount.nanos(),
                     ..blank(Kind::Held, team, request.id, now)
                 };
-                let entered = self.journal.enter(&entry);
+                let entered = self.journal.enter(entry);
                 place = Some(entered.map_err(|error| {
                     let ending = Ending::Cancelled;
                     books.account.end(limits, request.id, ending, now, MEMORY);
@@ -149,7 +150,7 @@ impl MemoryStore {
             ..blank(Kind::Extended, team, id, now)
         };
         // Before the attempt that it is for is dispatched, as with the hold itself.
-        if let Err(error) = self.journal.write(&entry) {
+        if let Err(error) = self.journal.write(entry) {
             books.account.take_back(id, extra);
             return Err(unwritten(&error));
         }
@@ -211,18 +212,18 @@ impl MemoryStore {
             call: record.cloned(),
             ..blank(kind, team, id, applied.now)
         };
-        self.journal.queue(&entry);
-        self.note_crossings(team, &applied.crossings, applied.now);
-        let day: Arc<str> = utc(applied.now).format("%Y-%m-%d").to_string().into();
+        let day = books.days.of(applied.now);
         for (key, sum) in usage_of(&entry) {
             books.tally.add(&day, key, &sum);
         }
+        self.journal.queue(entry);
+        self.note_crossings(team, &applied.crossings, applied.now);
     }
 
     fn note_crossings(&self, team: &Arc<str>, crossings: &[Crossing], now: Timestamp) {
         for crossing in crossings {
             let Balance { name, window, .. } = &crossing.balance;
-            self.journal.queue(&Entry {
+            self.journal.queue(Entry {
                 hold: format!("{name}:{}:{}", window.id, crossing.permille).into(),
                 counters: vec![CounterRef {
                     budget: Arc::clone(name),

@@ -63,9 +63,9 @@ fn entries(count: usize) -> Vec<Entry> {
 /// As a store does: holds are written, all else is queued.
 fn record(ledger: &Ledger, entry: &Entry) {
     if entry.kind == Kind::Held {
-        ledger.write(entry).expect("writes");
+        ledger.write(entry.clone()).expect("writes");
     } else {
-        ledger.queue(entry);
+        ledger.queue(entry.clone());
     }
 }
 
@@ -113,7 +113,7 @@ fn a_written_hold_outlives_the_process_and_takes_what_was_queued_along() {
 fn what_was_queued_is_written_soon() {
     let (dir, entries) = (dir(), entries(2));
     let (ledger, _) = open(dir.path());
-    entries.iter().for_each(|entry| ledger.queue(entry));
+    entries.iter().for_each(|entry| ledger.queue(entry.clone()));
     wait_for("the leftovers", || ledger.health().buffered_bytes == 0);
     let (_after, restored) = open(copy(dir.path()).path());
     assert_eq!(said(&restored.fold), said(&fold_of(&entries)));
@@ -142,7 +142,7 @@ fn a_file_that_ends_anywhere_is_mended_and_loses_one_line_at_most() {
         );
         // The next line is whole too.
         let next = entries.get(kept).unwrap_or(&entries[0]);
-        ledger.write(next).expect("writes");
+        ledger.write(next.clone()).expect("writes");
         ledger.close().expect("closes");
         let report = verify(torn.path()).expect("reads");
         assert!(report.is_sound() && report.torn_bytes == 0, "{report:?}");
@@ -231,7 +231,7 @@ fn an_ending_that_is_repeated_after_a_restart_counts_once() {
     ledger.close().expect("closes");
     let (ledger, _) = open(dir.path());
     let endings = || entries.iter().filter(|entry| entry.kind == Kind::Settled);
-    endings().for_each(|entry| ledger.queue(entry));
+    endings().for_each(|entry| ledger.queue(entry.clone()));
     ledger.close().expect("closes");
     let (_ledger, restored) = open(dir.path());
     for ((team, key), sum) in &spent_by(&entries) {
@@ -263,8 +263,8 @@ fn a_closed_ledger_grants_no_holds() {
     let dir = dir();
     let (ledger, _) = open(dir.path());
     ledger.close().expect("closes");
-    assert!(ledger.write(&entries(1)[0]).is_err());
-    ledger.queue(&entries(1)[0]);
+    assert!(ledger.write(entries(1).remove(0)).is_err());
+    ledger.queue(entries(1).remove(0));
     assert_eq!(ledger.health().dropped, 1);
     ledger.close().expect("closing again is nothing");
 }
@@ -282,9 +282,9 @@ fn writers_that_run_at_once_keep_their_order() {
                     let mut entry = entries(1)[0].clone();
                     entry.hold = format!("{writer}-{number:04}").into();
                     if number % 2 == 0 {
-                        ledger.write(&entry).expect("writes");
+                        ledger.write(entry.clone()).expect("writes");
                     } else {
-                        ledger.queue(&entry);
+                        ledger.queue(entry.clone());
                     }
                     if writer == 0 && number % 100 == 50 {
                         rotate(&ledger.shared).expect("rotates");
@@ -326,7 +326,7 @@ proptest! {
         let (mut ledger, _) = open(dir.path());
         let mut since = 0;
         for (entry, act) in script.entries.iter().zip(acts.iter().cycle()) {
-            ledger.write(entry).expect("writes");
+            ledger.write(entry.clone()).expect("writes");
             since += 1;
             match act {
                 // Not so often that an entry is repeated two segments later.

@@ -1,11 +1,13 @@
 //! What is forgotten, and when: checkpoints stay small.
 
-use super::{DAY_MS, Entry, Fold, RunLimit, at};
+use super::{Entry, Fold, RunLimit, at};
 use std::sync::Arc;
 use tollgate_core::{
     Money, Timestamp,
     account::{CounterKey, RUN},
 };
+
+const DAY_MS: u64 = 24 * 3_600_000;
 
 /// How long counters are kept after their window ended: a month and a bit, so that last month can
 /// be looked at.

@@ -2,7 +2,8 @@
 //!
 //! Writers may repeat an ending: a store that is drained to the ledger repeats what it sent since
 //! the last fsync. Endings are remembered through the segment that they are in and the next one,
-//! which bounds the memory by two segments and is far more than any writer repeats.
+//! which bounds the memory by two segments and is far more than any writer repeats. The in-process
+//! store repeats nothing, so for it nothing is remembered.
 
 use super::{Entry, Kind};
 use std::{collections::HashMap, mem, sync::Arc};
@@ -46,6 +47,8 @@ pub(in crate::ledger) enum Seen {
 /// What ended in this segment and in the one before, and how.
 #[derive(Clone, Debug, Default)]
 pub(in crate::ledger) struct Endings {
+    /// Nothing is repeated.
+    trusts: bool,
     current: Segment,
     previous: Segment,
 }
@@ -75,27 +78,40 @@ impl Segment {
 }
 
 impl Endings {
-    pub(super) fn state(&self, id: &Id) -> Option<Kind> {
-        self.current.state(id).or_else(|| self.previous.state(id))
-    }
-
-    pub(super) fn seen(&self, id: &Id, kind: Kind) -> Seen {
-        match (self.state(id), kind) {
-            (None, _) | (Some(Kind::Expired), Kind::Corrected) => Seen::Never,
-            // The expiry that was corrected since.
-            (Some(Kind::Corrected), Kind::Expired) => Seen::Same,
-            (Some(known), kind) if known == kind => Seen::Same,
-            (Some(_), _) => Seen::Other,
+    /// Endings of a writer that repeats none: they are not remembered.
+    pub(super) fn trusting() -> Self {
+        Self {
+            trusts: true,
+            ..Self::default()
         }
     }
 
-    /// Remembers an ending, or remembers it for longer when it is repeated.
-    pub(super) fn remember(&mut self, id: Id, kind: Kind) {
-        let state = match (self.state(&id), kind) {
-            (None, _) | (Some(Kind::Expired), Kind::Corrected) => kind,
-            (Some(known), _) => known,
+    /// Whether the hold of the entry has ended.
+    pub(super) fn have(&self, entry: &Entry) -> bool {
+        !self.trusts && self.state(&Id::of(entry)).is_some()
+    }
+
+    /// Remembers an ending, or remembers it for longer when it is repeated. Tells whether it was
+    /// there before.
+    pub(super) fn note(&mut self, entry: &Entry) -> Seen {
+        if self.trusts {
+            return Seen::Never;
+        }
+        let (id, kind) = (Id::of(entry), entry.kind);
+        let (seen, state) = match self.state(&id) {
+            None => (Seen::Never, kind),
+            Some(Kind::Expired) if kind == Kind::Corrected => (Seen::Never, kind),
+            // The expiry that was corrected since.
+            Some(Kind::Corrected) if kind == Kind::Expired => (Seen::Same, Kind::Corrected),
+            Some(known) if known == kind => (Seen::Same, known),
+            Some(known) => (Seen::Other, known),
         };
         self.current.insert(id, state);
+        seen
+    }
+
+    fn state(&self, id: &Id) -> Option<Kind> {
+        self.current.state(id).or_else(|| self.previous.state(id))
     }
 
     pub(super) fn turn(&mut self) {

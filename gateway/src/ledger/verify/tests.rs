@@ -39,7 +39,7 @@ fn ledger() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let (ledger, _) = Ledger::open(Options::new(dir.path()), Timestamp::default()).expect("opens");
     for (place, entry) in entries().iter().enumerate() {
-        ledger.write(entry).expect("writes");
+        ledger.write(entry.clone()).expect("writes");
         if place % 12 == 11 && place < 30 {
             rotate(ledger.shared()).expect("rotates");
         }
@@ -133,7 +133,7 @@ fn an_ending_that_was_counted_twice_is_found_however_far_apart() {
         .find(|entry| entry.kind == Kind::Settled)
         .expect("one");
     for _ in 0..2 {
-        ledger.write(settled).expect("writes");
+        ledger.write(settled.clone()).expect("writes");
         rotate(ledger.shared()).expect("rotates");
         rotate(ledger.shared()).expect("rotates");
     }
@@ -153,9 +153,9 @@ fn two_endings_of_one_hold_are_found() {
         .into_iter()
         .find(|entry| entry.kind == Kind::Settled)
         .expect("one");
-    ledger.write(&entry).expect("writes");
+    ledger.write(entry.clone()).expect("writes");
     entry.kind = Kind::Expired;
-    ledger.write(&entry).expect("writes");
+    ledger.write(entry.clone()).expect("writes");
     ledger.close().expect("closes");
     let report = verify(dir.path()).expect("reads");
     assert!(

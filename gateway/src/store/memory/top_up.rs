@@ -57,7 +57,7 @@ impl MemoryStore {
             ..blank(Kind::ToppedUp, team, HoldId::new(now, 0), now)
         };
         self.journal
-            .write(&entry)
+            .write(entry)
             .map_err(|error| unwritten(&error))?;
         books.account.top_up(spec, top_up.amount, now);
         let made = Made {

@@ -213,7 +213,7 @@ pub(super) fn completion(replayed: bool) -> Completion {
         receipt: Receipt {
             id: id(1),
             route: "route-0".into(),
-            attempts: vec![attempt(AttemptOutcome::Ok, 900)],
+            attempts: [attempt(AttemptOutcome::Ok, 900)].into(),
             held: Money::from_nanos(1_000),
             price_version: "2026-11-24".into(),
             waited: Duration::from_millis(5),

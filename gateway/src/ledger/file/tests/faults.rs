@@ -82,9 +82,9 @@ fn while_the_disk_is_full_no_hold_is_granted_and_no_ending_is_lost() {
             .full
             .store((10..30).contains(&place), Ordering::SeqCst);
         if entry.kind != Kind::Held {
-            ledger.queue(entry);
+            ledger.queue(entry.clone());
             kept.push(entry.clone());
-        } else if ledger.write(entry).is_ok() {
+        } else if ledger.write(entry.clone()).is_ok() {
             kept.push(entry.clone());
         } else {
             assert!(ledger.health().failing);
@@ -106,7 +106,7 @@ fn what_is_queued_while_the_disk_is_full_is_written_when_there_is_room() {
     let (dir, entries) = (dir(), entries(3));
     let (ledger, faulty) = open_faulty(dir.path());
     faulty.full.store(true, Ordering::SeqCst);
-    entries.iter().for_each(|entry| ledger.queue(entry));
+    entries.iter().for_each(|entry| ledger.queue(entry.clone()));
     wait_for("the failure", || ledger.health().failing);
     assert!(rotate(&ledger.shared).is_err());
     faulty.full.store(false, Ordering::SeqCst);
@@ -119,13 +119,13 @@ fn what_is_queued_while_the_disk_is_full_is_written_when_there_is_room() {
 fn a_disk_with_room_again_is_noticed_though_nothing_is_to_be_written() {
     let (dir, entries) = (dir(), entries(3));
     let (ledger, faulty) = open_faulty(dir.path());
-    ledger.write(&entries[0]).expect("writes");
+    ledger.write(entries[0].clone()).expect("writes");
     faulty.full.store(true, Ordering::SeqCst);
-    assert!(ledger.write(&entries[1]).is_err());
+    assert!(ledger.write(entries[1].clone()).is_err());
     assert!(ledger.health().failing);
     faulty.full.store(false, Ordering::SeqCst);
     wait_for("the recovery", || !ledger.health().failing);
-    ledger.write(&entries[1]).expect("writes");
+    ledger.write(entries[1].clone()).expect("writes");
     let (_after, restored) = open(copy(dir.path()).path());
     assert_eq!(said(&restored.fold), said(&fold_of(&entries[..2])));
 }
@@ -141,10 +141,12 @@ fn after_a_failed_fsync_the_balances_go_to_a_checkpoint_before_anything_else() {
     assert!(ledger.flush().is_err());
     assert!(ledger.health().failing);
     assert!(
-        ledger.write(&entries[0]).is_err(),
+        ledger.write(entries[0].clone()).is_err(),
         "not before it is durable"
     );
-    entries[10..12].iter().for_each(|entry| ledger.queue(entry));
+    entries[10..12]
+        .iter()
+        .for_each(|entry| ledger.queue(entry.clone()));
     faulty.syncs_fail.store(false, Ordering::SeqCst);
     wait_for("the recovery", || !ledger.health().failing);
     entries[12..]

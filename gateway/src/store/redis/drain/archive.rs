@@ -98,7 +98,7 @@ impl Archive for LedgerArchive {
         // Redis writes no holds here: these are of a gateway with its store in memory, and it is
         // gone, for it would have this ledger open.
         for entry in restored.expire_unclosed(now) {
-            ledger.write(&entry)?;
+            ledger.write(entry)?;
         }
         ledger.flush()?;
         *self.slot() = Some(ledger);
@@ -113,7 +113,7 @@ impl Archive for LedgerArchive {
     fn keep(&self, entries: &[Entry]) -> io::Result<()> {
         let ledger = self.ledger()?;
         for entry in entries {
-            ledger.write(entry)?;
+            ledger.write(entry.clone())?;
         }
         ledger.flush()
     }
