@@ -141,11 +141,6 @@ impl Observer {
         text
     }
 
-    /// Sorts what histograms recorded into their buckets; every few seconds.
-    pub fn upkeep(&self) {
-        self.registry.upkeep();
-    }
-
     /// An RPC arrived. What is returned says how it ends.
     #[must_use]
     pub fn rpc_started(&self, path: &str) -> RpcObservation {

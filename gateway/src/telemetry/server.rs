@@ -21,7 +21,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
-    time::MissedTickBehavior,
 };
 
 /// The most scrapes at once; more are told to come back.
@@ -30,8 +29,6 @@ const MOST_SCRAPES: usize = 4;
 const MOST_CONNECTIONS: usize = 64;
 /// How long a connection may take from its first byte to its last.
 const LONGEST: Duration = Duration::from_secs(5);
-/// How often recorded values are sorted into their buckets.
-const UPKEEP: Duration = Duration::from_secs(5);
 /// How long to leave a listener alone that has no connection to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The text format that is served.
@@ -82,16 +79,10 @@ pub async fn serve(listener: TcpListener, endpoint: Endpoint, shutdown: impl Fut
         scrapes: Semaphore::new(MOST_SCRAPES),
     });
     let mut tasks = JoinSet::new();
-    let mut upkeep = tokio::time::interval(UPKEEP);
-    upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            _ = upkeep.tick() => {
-                let shared = Arc::clone(&shared);
-                tasks.spawn_blocking(move || shared.endpoint.observer.upkeep());
-            }
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             accepted = listener.accept(), if tasks.len() < MOST_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {

@@ -281,9 +281,8 @@ fn a_scrape_of_a_large_gateway_is_quick() {
     let text = &rendered[0].1;
     let lines = text.lines().filter(|line| !line.starts_with('#')).count();
     println!("{lines} series, {} bytes, {quickest:?}", text.len());
-    // The objective is 20 ms in a release build.
-    let most = if cfg!(debug_assertions) { 200 } else { 20 };
-    assert!(quickest < Duration::from_millis(most), "{quickest:?}");
+    // The objective, of which a debug build takes a tenth: a scrape copies lines and adds numbers.
+    assert!(quickest < Duration::from_millis(20), "{quickest:?}");
 }
 
 /// How long this thread has run: what others do on the machine is not in it.
