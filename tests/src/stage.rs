@@ -3,7 +3,7 @@
 
 use crate::{
     harness::{
-        Caller, Credentials, GatewayProcess, Redis, Settings, program,
+        Caller, Certificate, Credentials, GatewayProcess, Redis, Settings, program,
         prometheus::{Prometheus, Setup},
         spec,
     },
@@ -68,6 +68,8 @@ pub struct Stage {
     pub gateways: [GatewayProcess; 2],
     /// It scrapes gateways and chain-client, with the rules of deploy/.
     pub prometheus: Prometheus,
+    /// Both gateways show it.
+    certificate: Certificate,
     credentials: Credentials,
     chain_metrics: SocketAddr,
     dir: TempDir,
@@ -86,6 +88,8 @@ impl Stage {
         };
         let simulator = Simulator::start(options).await.expect("it starts");
         let dir = TempDir::new().expect("a directory");
+        let certificate = Certificate::ending_in_2040();
+        certificate.write(dir.path());
         let credentials = Credentials::new(&TEAMS.map(|(team, _)| team));
         let redis = Redis::start();
         let mut variables: Vec<_> = credentials.variables().clone().into_iter().collect();
@@ -96,6 +100,7 @@ impl Stage {
             let mut settings = Settings::new(&simulator.base_url(), &own)
                 .ledger(&dir.path().join("ledger"))
                 .server("max_wait = \"300ms\"")
+                .server(&Certificate::line(dir.path()))
                 .section(STORE)
                 // The load reaches it now and then.
                 .quota("gpt-4", "concurrency = 2")
@@ -130,6 +135,7 @@ impl Stage {
             redis,
             gateways,
             prometheus,
+            certificate,
             credentials,
             chain_metrics,
             dir,
@@ -138,7 +144,12 @@ impl Stage {
 
     /// A caller of the first gateway.
     pub async fn caller(&self, team: &str) -> Caller {
-        self.gateways[0].caller(&self.credentials, team).await
+        self.connected(0, &self.credentials, team).await
+    }
+
+    async fn connected(&self, gateway: usize, credentials: &Credentials, team: &str) -> Caller {
+        let channel = self.certificate.connect(self.gateways[gateway].grpc).await;
+        Caller::new(channel.expect("it is trusted"), credentials.key(team))
     }
 
     /// Teams that call until they are stopped, each at its own pace.
@@ -152,15 +163,14 @@ impl Stage {
             ("web", "cheap", 1, 60),
         ] {
             for number in 0..callers {
-                let gateway = &self.gateways[number % 2];
-                let caller = gateway.caller(&self.credentials, team).await;
+                let caller = self.connected(number % 2, &self.credentials, team).await;
                 let pause = Duration::from_millis(pause);
                 load.add(move || call(caller.clone(), asked(route)), pause);
             }
         }
         // What callers get wrong: a key that is none, a model that is none.
         let stranger = Credentials::new(&["web"]);
-        let stranger = self.gateways[1].caller(&stranger, "web").await;
+        let stranger = self.connected(1, &stranger, "web").await;
         let pause = Duration::from_millis(500);
         load.add(move || call(stranger.clone(), asked("cheap")), pause);
         let wrong = self.caller("web").await;
@@ -191,7 +201,9 @@ impl Stage {
         let mut run = Command::new(program("chain-client"));
         run.arg("run")
             .arg(articles)
-            .args(["--gateway", &format!("http://{}", self.gateways[0].grpc)])
+            .args(["--gateway", &format!("https://{}", self.gateways[0].grpc)])
+            .arg("--ca-file")
+            .arg(self.dir.path().join("cert.pem"))
             .args(["--metrics-addr", &self.chain_metrics.to_string()])
             .args([
                 "-j",

@@ -26,6 +26,7 @@ async fn faults_move_the_panels_that_are_named_for_them_and_no_panel_is_empty() 
     let look = Look::at(&stage).await;
     let load = stage.load().await;
     thresholds_are_those_of_the_alerts(&stage).await;
+    the_certificate_ends_in_2040(&look).await;
     look.until("overview", "Calls by outcome", |shown| {
         any(shown, &[("outcome", "ok")], 1.0)
     })
@@ -72,6 +73,19 @@ async fn faults_move_the_panels_that_are_named_for_them_and_no_panel_is_empty() 
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// That of the stage does, when the year begins.
+async fn the_certificate_ends_in_2040(look: &Look<'_>) {
+    let shown = look
+        .shows("internals", "Days until the certificate ends")
+        .await;
+    let now = look.stage.prometheus.query("time()").await;
+    let left = (2_208_988_800.0 - now.expect("it answers")[0].value) / 86_400.0;
+    let [one] = &*shown else {
+        panic!("one number for all replicas: {shown:?}");
+    };
+    assert!((one.value - left).abs() < 0.1, "{left} days: {one:?}");
 }
 
 /// gpt-3.5-turbo wants to be left alone for a while.
