@@ -27,3 +27,4 @@ mod secrets;
 mod tidy;
 mod tls;
 mod waiting;
+mod wire;

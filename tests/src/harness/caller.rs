@@ -6,7 +6,7 @@ use tollgate_proto::v1::{
     usage_service_client::UsageServiceClient,
 };
 use tonic::{Code, Request, Status, transport::Channel};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorDetail, ErrorDetails, StatusExt as _};
 
 /// A team's client, with its key and a deadline.
 #[derive(Clone)]
@@ -35,6 +35,14 @@ impl Refused {
     pub fn metadata(&self, key: &str) -> Option<&str> {
         let info = self.details.error_info()?;
         info.metadata.get(key).map(String::as_str)
+    }
+
+    /// How many `ErrorInfo` there are: one for each error of ours.
+    #[must_use]
+    pub fn infos(&self) -> usize {
+        let details = self.status.get_error_details_vec();
+        let info = |detail: &&ErrorDetail| matches!(detail, ErrorDetail::ErrorInfo(_));
+        details.iter().filter(info).count()
     }
 
     /// How long `RetryInfo` says to wait.

@@ -1,6 +1,6 @@
 //! A gateway in this process, on ports of its own.
 
-use super::{Caller, Credentials, Settings};
+use super::{Caller, Credentials, RawCall, Settings};
 use std::{net::SocketAddr, path::Path};
 use tempfile::TempDir;
 use tollgate::{app::App, config};
@@ -49,6 +49,12 @@ impl Gateway {
     #[must_use]
     pub fn caller(&self, team: &str) -> Caller {
         Caller::new(self.channel.clone(), self.credentials.key(team))
+    }
+
+    /// A call by this team of the method with this path, without a gRPC library.
+    #[must_use]
+    pub fn raw(&self, path: &str, team: &str) -> RawCall {
+        RawCall::new(&self.url(), path, self.credentials.key(team))
     }
 
     /// A connection without credentials.
