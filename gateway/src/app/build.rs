@@ -304,16 +304,14 @@ pub(super) async fn edge(parts: &Parts) -> Result<(Edge, HealthReporter), StartE
     reporter
         .set_serving::<UsageServiceServer<UsageEndpoint>>()
         .await;
-    let mut routes = Routes::new(completion)
-        .add_service(usage)
-        .add_service(health);
+    let mut routes = Routes::new(usage).add_service(health);
     if server.reflection {
         routes = reflection::of_callers(routes)?;
     }
     let policy = EdgePolicy {
         max_in_flight: u64::try_from(server.max_in_flight).unwrap_or(u64::MAX),
     };
-    let edge = Edge::new(routes, Arc::clone(&parts.observer), policy);
+    let edge = Edge::new(routes, Arc::clone(&parts.observer), policy).with_completions(completion);
     Ok((edge, reporter))
 }
 

@@ -5,6 +5,7 @@
 //! which takes `grpc-timeout` out and does all three itself.
 
 use super::{
+    CompletionEndpoint,
     deadline::{self, Deadline},
     status::status,
 };
@@ -26,6 +27,7 @@ use std::{
 };
 use tokio::time::Instant;
 use tollgate_core::Money;
+use tollgate_proto::v1::completion_service_server::CompletionServiceServer;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::ServiceExt as _;
 
@@ -36,12 +38,17 @@ pub struct EdgePolicy {
     pub max_in_flight: u64,
 }
 
+/// The paths of the completion service.
+const COMPLETIONS: &str = "/tollgate.v1.CompletionService/";
+
 /// When a caller that was shed may come back.
 const SHED_RETRY_MS: u64 = 500;
 
 /// Serves RPCs. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Edge {
+    /// Calls go straight there: looking for their route costs as much as all else that is done here.
+    completions: Option<CompletionServiceServer<CompletionEndpoint>>,
     routes: Routes,
     shared: Arc<Shared>,
 }
@@ -57,12 +64,25 @@ impl Edge {
     #[must_use]
     pub fn new(routes: Routes, observer: Arc<Observer>, policy: EdgePolicy) -> Self {
         Self {
+            completions: None,
             routes: routes.prepare(),
             shared: Arc::new(Shared {
                 observer,
                 seats: Seats::new(policy.max_in_flight),
                 draining: AtomicBool::new(false),
             }),
+        }
+    }
+
+    /// The same, with this service in front of the routes.
+    #[must_use]
+    pub fn with_completions(
+        self,
+        completions: CompletionServiceServer<CompletionEndpoint>,
+    ) -> Self {
+        Self {
+            completions: Some(completions),
+            ..self
         }
     }
 
@@ -130,7 +150,12 @@ impl Edge {
     }
 
     async fn route(self, request: Request<Incoming>) -> Response<Body> {
-        let answered: Result<_, Infallible> = self.routes.oneshot(request).await;
+        let answered: Result<_, Infallible> = match self.completions {
+            Some(completions) if request.uri().path().starts_with(COMPLETIONS) => {
+                completions.oneshot(request).await
+            }
+            _ => self.routes.oneshot(request).await,
+        };
         match answered {
             Ok(response) => response,
             Err(never) => match never {},

@@ -194,13 +194,17 @@ pub(super) async fn check(link: &Link, topology: &Topology) -> Result<String, Co
 }
 
 /// A mark that lives as long as the data. Whoever finds none makes one: so each gateway notices
-/// that all was flushed, also one that asked for nothing meanwhile.
+/// that all was flushed, also one that asked for nothing meanwhile. A Redis that is full refuses
+/// to write, but endings free what their holds took, so a mark that is there is only read.
 pub(super) async fn life(link: &Link) -> RedisResult<String> {
+    let read = redis::cmd("GET").arg(LIFE).take();
+    if let Some(mark) = Option::from_redis_value(link.send(&read).await?)? {
+        return Ok(mark);
+    }
     let mark = format!("{:032x}", fastrand::u128(..));
     link.send(redis::cmd("SET").arg(LIFE).arg(mark).arg("NX"))
         .await?;
-    let found = link.send(redis::cmd("GET").arg(LIFE)).await?;
-    Ok(String::from_redis_value(found)?)
+    Ok(String::from_redis_value(link.send(&read).await?)?)
 }
 
 /// Who answers, and with which data.

@@ -252,7 +252,7 @@ impl Drain {
                 self.tell(&StoreEvent::DrainFailed { why });
             }
             let entries = read.entries;
-            self.blocking(move |archive| archive.keep(&entries)).await?;
+            self.blocking(move |archive| archive.keep(entries)).await?;
             if !self.trim(tenure.term, &keys, &read.ids).await? {
                 return Err("a later drain has taken over".to_owned());
             }

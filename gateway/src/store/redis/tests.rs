@@ -66,9 +66,9 @@ impl Archive for Lines {
         Ok(())
     }
 
-    fn keep(&self, entries: &[Entry]) -> io::Result<()> {
+    fn keep(&self, entries: Vec<Entry>) -> io::Result<()> {
         let mut all = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend_from_slice(entries);
+        all.extend(entries);
         Ok(())
     }
 

@@ -37,7 +37,7 @@ pub trait Archive: Send + Sync {
     ///
     /// # Errors
     /// If they are not safe. They are offered again.
-    fn keep(&self, entries: &[Entry]) -> io::Result<()>;
+    fn keep(&self, entries: Vec<Entry>) -> io::Result<()>;
 
     /// The balances as of what was kept.
     ///
@@ -110,11 +110,13 @@ impl Archive for LedgerArchive {
         open.map_or(Ok(()), |ledger| ledger.close())
     }
 
-    fn keep(&self, entries: &[Entry]) -> io::Result<()> {
+    fn keep(&self, entries: Vec<Entry>) -> io::Result<()> {
         let ledger = self.ledger()?;
         for entry in entries {
-            ledger.write(entry.clone())?;
+            ledger.enter(entry)?;
         }
+        // Writes them all at once. What fails is written later, and counts once if it is offered
+        // again.
         ledger.flush()
     }
 

@@ -247,6 +247,8 @@ async fn a_full_redis_takes_no_holds_and_lets_endings_land() {
         assert!(reply.expect_err("no memory").detail.contains("full"));
     }
     assert!(bench.store.is_up(), "it answers");
+    let link = &bench.store.shared.accounts.wire.link;
+    checks::life(link).await.expect("a probe writes nothing");
     settle(&bench.store, &limits, open, 400).await;
     server.command("CONFIG SET maxmemory 0");
     assert_eq!(money(&*bench.store, &limits).await, (400, 0));
