@@ -1,5 +1,6 @@
 //! The policy without the shared store, and what it learns afterwards.
 
+mod policies;
 mod restart;
 
 use super::*;
@@ -121,9 +122,17 @@ impl Case {
         budgets: BudgetsWithout,
         journal: Option<Arc<OwnJournal>>,
     ) -> Self {
+        Self::under((LimitsWithout::LocalFraction, budgets), primary, journal)
+    }
+
+    fn under(
+        (limits, budgets): (LimitsWithout, BudgetsWithout),
+        primary: Arc<Losable>,
+        journal: Option<Arc<OwnJournal>>,
+    ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_764_000_000_000));
         let policy = Policy {
-            limits: LimitsWithout::LocalFraction,
+            limits,
             budgets,
             replicas: NonZeroU32::new(2).expect("not zero"),
         };
