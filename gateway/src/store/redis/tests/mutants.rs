@@ -170,6 +170,22 @@ const MUTANTS: &[(&str, &str)] = &[
         "pack(kind, now, id, delta, body, ARGV[2])",
         "pack(kind, now, id, charged, body, ARGV[2])",
     ),
+    (
+        "call('XADD', KEYS[4], '*', 'e', pack(kind,",
+        "local _ = (pack(kind,",
+    ),
+    (
+        "call('XADD', KEYS[4], '*', 'e', pack('M', now, name",
+        "local _ = (pack('M', now, name",
+    ),
+    (
+        "call('XADD', KEYS[4], '*', 'e', pack('M', now, a[",
+        "local _ = (pack('M', now, a[",
+    ),
+    (
+        "call('XADD', KEYS[3], '*', 'e', pack('T',",
+        "local _ = (pack('T',",
+    ),
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! Comparing what is kept, and what must hold of it.
 
 use super::*;
+use crate::store::redis::pack::Garbled;
 
 impl Pair<'_> {
     /// All fields of the account.
@@ -21,7 +22,7 @@ impl Pair<'_> {
             .command(redis::cmd("ZCARD").arg(self.keys.leases()));
         let open = i64::try_from(self.model.open_holds()).expect("few");
         same(&Value::Int(open), &value)?;
-        self.look_at_ledger(&account)
+        self.look_at_ledger()
     }
 
     fn look_at_buckets(&self, account: &HashMap<String, Vec<u8>>) -> Result<(), String> {
@@ -75,37 +76,24 @@ impl Pair<'_> {
         <(Option<String>, Option<String>)>::from_redis_value(value).expect("two fields")
     }
 
-    /// I4: what was spent is the sum of the outbox, which nobody drains here.
-    fn look_at_ledger(&self, account: &HashMap<String, Vec<u8>>) -> Result<(), String> {
+    /// I4: what was spent, added and crossed is what the outbox says, which nobody drains here.
+    fn look_at_ledger(&self) -> Result<(), String> {
         let mut range = redis::cmd("XRANGE");
         range.arg(self.keys.outbox()).arg("-").arg("+");
         let value = self.world.command(&range);
         let rows: Vec<(String, Vec<Vec<u8>>)> = Vec::from_redis_value(value).expect("entries");
-        let mut sums: HashMap<CounterKey, i64> = HashMap::new();
+        let mut sums = HashMap::new();
         for (_, fields) in rows {
-            let garbled = |_| "an entry can't be read".to_owned();
-            let mut entry = Unpacker::new(&fields[1]).map_err(garbled)?;
-            let kind = entry.text().map_err(garbled)?;
-            entry.int().map_err(garbled)?;
-            if kind == "M" || kind == "T" {
-                continue;
-            }
-            entry.text().map_err(garbled)?;
-            let charge = entry.number().map_err(garbled)?;
-            let body = reply::body(entry.bytes().map_err(garbled)?).map_err(garbled)?;
-            for counter in body.counters {
-                let key = CounterKey {
-                    budget: counter.budget,
-                    window: counter.window,
-                };
-                *sums.entry(key).or_default() += charge;
-            }
+            told(&fields[1], &mut sums).map_err(|_| "an entry can't be read".to_owned())?;
         }
-        for (key, sum) in sums {
-            let field = format!("s:{}:{}", key.budget, key.window);
-            if let Some(spent) = account.get(&field) {
-                same(&sum.to_string(), &text(spent)).map_err(|why| format!("{key:?}: {why}"))?;
-            }
+        for (key, counter) in self.model.counters() {
+            let told = sums.get(key).copied().unwrap_or_default();
+            let known = Told {
+                spent: counter.spent.nanos(),
+                topped_up: counter.topped_up.nanos(),
+                crossed: i64::from(counter.crossed_permille),
+            };
+            same(&known, &told).map_err(|why| format!("the ledger of {key:?}: {why}"))?;
         }
         Ok(())
     }
@@ -139,6 +127,54 @@ impl Pair<'_> {
         self.balances()?;
         same(&0, &self.model.open_holds())
     }
+}
+
+/// What the outbox tells of one counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Told {
+    spent: i64,
+    topped_up: i64,
+    crossed: i64,
+}
+
+/// Adds what one entry tells.
+fn told(entry: &[u8], sums: &mut HashMap<CounterKey, Told>) -> Result<(), Garbled> {
+    let mut entry = Unpacker::new(entry)?;
+    let key = |entry: &mut Unpacker<'_>| -> Result<CounterKey, Garbled> {
+        Ok(CounterKey {
+            budget: entry.text()?.into(),
+            window: entry.text()?.into(),
+        })
+    };
+    let kind = entry.text()?.to_owned();
+    entry.int()?;
+    match &*kind {
+        "M" => {
+            let sum = sums.entry(key(&mut entry)?).or_default();
+            entry.int()?;
+            sum.crossed = sum.crossed.max(entry.int()?);
+        }
+        "T" => {
+            entry.text()?;
+            let amount = entry.number()?;
+            let sum = sums.entry(key(&mut entry)?).or_default();
+            sum.topped_up += amount;
+            // A higher bound can be approached again.
+            sum.crossed = 0;
+        }
+        _ => {
+            entry.text()?;
+            let charge = entry.number()?;
+            for counter in reply::body(entry.bytes()?)?.counters {
+                let key = CounterKey {
+                    budget: counter.budget,
+                    window: counter.window,
+                };
+                sums.entry(key).or_default().spent += charge;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn text(bytes: &[u8]) -> String {
