@@ -3,6 +3,7 @@
 mod both;
 mod cluster;
 mod contract;
+mod drain_order;
 mod model;
 mod mutants;
 mod outage;
