@@ -64,6 +64,31 @@ async fn a_killed_gateways_holds_are_charged_and_its_ledger_is_taken_over() {
     assert_eq!(lines.matches("\"kind\":\"expired\"").count(), 3, "{lines}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_call_keeps_its_hold() {
+    // An answer takes far longer than the test.
+    let site = Site::new(60_000, &[("news", "")]).await;
+    let gateway = site.start("a");
+    drains(&gateway).await;
+    let caller = site.caller(&gateway, "news").await;
+    let call = tokio::spawn(async move { caller.complete(spec("strong", "Hello")).await });
+    let leases = || -> Vec<(String, f64)> {
+        let all = ["ZRANGE", LEASES, "0", "-1", "WITHSCORES"];
+        site.redis.command(&all)
+    };
+    until("it is under way", async || leases().len() == 1).await;
+    let taken = leases().remove(0);
+    // A third of the lease later. Without it a sweep would charge every call of 30 seconds.
+    until("its lease is prolonged", async || {
+        let now = leases().remove(0);
+        assert_eq!(now.0, taken.0);
+        now.1 > taken.1
+    })
+    .await;
+    call.abort();
+    gateway.kill();
+}
+
 /// Calls until the gateway is gone. Returns the cost of the answers that arrived.
 async fn call_until_gone(caller: Caller) -> i64 {
     let mut cost = 0;
