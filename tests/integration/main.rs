@@ -15,6 +15,7 @@ mod contract;
 mod crash;
 mod dashboards;
 mod errors;
+mod estimate;
 mod idempotency;
 mod money;
 mod priority;

@@ -75,3 +75,57 @@ async fn a_call_asks_redis_once_before_its_provider() {
     assert!(gateway.terminate().success());
     assert_eq!(site.ledger_spend("news"), spent);
 }
+
+/// Both targets let one call in at a time.
+const NARROW: &str = r#"
+[models.gpt-4]
+deployments = [{ provider = "openai", name = "gpt-4", limits = { concurrency = 1 } }]
+
+[models."gpt-3.5-turbo"]
+deployments = [{ provider = "openai", name = "gpt-3.5-turbo", limits = { input_tokens_per_minute = 20 } }]
+"#;
+
+/// Takes the room of all deployments, and looks at what a call leaves that finds none.
+async fn a_call_without_a_deployment_leaves_nothing(site: &mut Site) {
+    site.catalogue = Some((NARROW, ROUTES));
+    let gateway = site.start("a");
+    let news = site.caller(&gateway, "news").await;
+    let call = |text: &'static str| {
+        let news = news.clone();
+        tokio::spawn(async move { news.complete(spec("strong", text)).await })
+    };
+    let first = call("Hello");
+    until("the provider has the call", async || {
+        site.simulator.requests().len() == 1
+    })
+    .await;
+    let held = news.budget("day").await.held_nano_usd;
+    let long = "These are many more words than twenty tokens could ever stand for, and so the \
+                deployment of the second target has no room for them in this minute or the next.";
+    let refused = call(long).await.expect("no panic").expect_err("no room");
+    assert_eq!(refused.reason, "TARGETS_EXHAUSTED", "{refused:?}");
+    until("only the first call is held", async || {
+        news.budget("day").await.held_nano_usd == held
+    })
+    .await;
+    assert_eq!(site.simulator.requests().len(), 1, "nobody was asked");
+    let answer = first.await.expect("no panic");
+    let cost = answer.expect("it had room").receipt.expect("a receipt");
+    assert_eq!(news.settled_spend().await, cost.cost_nano_usd);
+    // The deployments are free again too.
+    let again = call("Hello").await.expect("no panic");
+    again.unwrap_or_else(|refused| panic!("{:?}", refused.status));
+    assert!(gateway.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_finds_no_deployment_gives_back_its_hold() {
+    let mut site = Site::new(800, &[("news", BOUNDS)]).await;
+    a_call_without_a_deployment_leaves_nothing(&mut site).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_finds_no_deployment_in_a_cluster_gives_back_its_hold() {
+    let mut site = Site::of_cluster(800, &[("news", BOUNDS)]).await;
+    a_call_without_a_deployment_leaves_nothing(&mut site).await;
+}

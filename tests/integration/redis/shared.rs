@@ -1,6 +1,7 @@
 //! Two gateways hold one budget and one rate, and tell the same of them.
 
 use super::Site;
+use crate::estimate::{PACED, POOR, names_what_binds};
 use futures_util::future::join_all;
 use std::time::Instant;
 use tollgate_proto::v1;
@@ -87,4 +88,56 @@ async fn one_rate_is_held_by_two_gateways() {
             .is_none_or(|error| error.reason == "RATE_LIMITED")
     };
     assert!(answers.iter().all(limited));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_estimate_names_the_limit_that_would_bind_on_another_gateway() {
+    let site = Site::new(0, &[("poor", POOR), ("paced", PACED)]).await;
+    let gateways = [site.start("a"), site.start("b")];
+    let poor = site.caller(&gateways[0], "poor").await;
+    names_what_binds(poor, site.caller(&gateways[1], "paced").await).await;
+    for gateway in gateways {
+        assert!(gateway.terminate().success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_gateway_knows_the_budget_of_a_run() {
+    let site = Site::new(0, &[("news", "")]).await;
+    let gateways = [site.start("a"), site.start("b")];
+    let callers = [
+        site.caller(&gateways[0], "news").await,
+        site.caller(&gateways[1], "news").await,
+    ];
+    let mut cost = 0;
+    for caller in &callers {
+        let mut call = spec("strong", "Hello");
+        call.attribution = Some(v1::Attribution {
+            run: "run-7".to_owned(),
+            ..v1::Attribution::default()
+        });
+        call.run_budget = Some(v1::RunBudget {
+            limit_nano_usd: 500_000_000,
+        });
+        let answer = caller.complete(call).await;
+        let answer = answer.unwrap_or_else(|refused| panic!("{:?}", refused.status));
+        cost += answer.receipt.expect("a receipt").cost_nano_usd;
+    }
+    assert_eq!(callers[0].settled_spend().await, cost);
+    for caller in &callers {
+        for (name, limit) in [("run", Some(500_000_000)), ("day", None)] {
+            let request = caller.request(v1::GetBudgetRequest {
+                name: name.to_owned(),
+                run: "run-7".to_owned(),
+            });
+            let told = caller.usage().get_budget(request).await;
+            let told = told.expect("an answer").into_inner().budget;
+            let told = told.expect("the team has it");
+            assert_eq!((told.spent_nano_usd, told.held_nano_usd), (cost, 0));
+            assert!(limit.is_none() || told.limit_nano_usd == limit, "{told:?}");
+        }
+    }
+    for gateway in gateways {
+        assert!(gateway.terminate().success());
+    }
 }

@@ -15,23 +15,27 @@ async fn works(site: &Site) {
     assert_eq!(site.ledger_spend("news"), cost);
 }
 
+impl Site {
+    /// A site whose Redis is a cluster of one.
+    pub(super) async fn of_cluster(latency_ms: u64, teams: &[(&str, &str)]) -> Self {
+        let mut site = Self::new(latency_ms, teams).await;
+        site.redis = Redis::start_with(&["--cluster-enabled", "yes"]);
+        site.redis
+            .command::<String>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        until("the cluster is up", async || {
+            let info: String = site.redis.command(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok")
+        })
+        .await;
+        site.store = "command_timeout = \"500ms\"\ntopology = \"cluster\"".to_owned();
+        site
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_holds_budgets() {
-    let mut site = Site::new(
-        0,
-        &[("news", "budgets = [{ per = \"day\", amount = \"1.00\" }]")],
-    )
-    .await;
-    site.redis = Redis::start_with(&["--cluster-enabled", "yes"]);
-    site.redis
-        .command::<String>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    until("the cluster is up", async || {
-        let info: String = site.redis.command(&["CLUSTER", "INFO"]);
-        info.contains("cluster_state:ok")
-    })
-    .await;
-    site.store = "command_timeout = \"500ms\"\ntopology = \"cluster\"".to_owned();
-    works(&site).await;
+    let budget = "budgets = [{ per = \"day\", amount = \"1.00\" }]";
+    works(&Site::of_cluster(0, &[("news", budget)]).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
