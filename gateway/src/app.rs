@@ -6,6 +6,8 @@ mod keeping;
 mod rebuild;
 mod reload;
 mod signals;
+#[cfg(test)]
+mod tests;
 
 pub use build::StartError;
 pub use rebuild::{Rebuilt, rebuild};

@@ -187,9 +187,12 @@ impl Completer {
                 });
                 match task.await {
                     Ok(outcome) => outcome,
-                    Err(_) => Err(Error::Internal {
-                        cost: tollgate_core::Money::ZERO,
-                    }),
+                    // Before its first attempt, which would have told what it cost.
+                    Err(_) => {
+                        self.shared.observer.panicked();
+                        let cost = tollgate_core::Money::ZERO;
+                        Err(Error::Internal { cost })
+                    }
                 }
             }
         }

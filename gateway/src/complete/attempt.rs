@@ -11,8 +11,12 @@ use crate::{
     provider::{Answer, Ask, Failure, FailureKind},
     store::Settlement,
 };
-use futures_util::future::BoxFuture;
-use std::{sync::Arc, time::Duration};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::Instant;
 use tollgate_core::{
     HoldId, Usage,
@@ -64,18 +68,27 @@ impl Hold {
 
 impl Open {
     /// Waits for the attempt in flight and notes its end. Dropped before, it leaves the attempt in
-    /// flight for whoever ends the hold.
+    /// flight for whoever ends the hold. A panic of the adapter goes on once its charge is noted.
     pub(super) async fn land(&mut self, timeout: Duration) -> Result<Answer, Failure> {
         let Some(flight) = self.flight.as_mut() else {
             return Err(Failure::new(FailureKind::Unreachable, "nothing in flight"));
         };
-        let answered = tokio::time::timeout(timeout, flight.answer.as_mut()).await;
-        let result = answered.unwrap_or_else(|_| {
-            let detail = format!("no answer within {} ms", timeout.as_millis());
-            Err(Failure::new(FailureKind::Unknown, detail))
-        });
+        let answer = AssertUnwindSafe(flight.answer.as_mut()).catch_unwind();
+        let answered = tokio::time::timeout(timeout, answer).await;
         let Flight { leg, .. } = self.flight.take().expect("it was in flight above");
-        self.note_end(&leg, result).await
+        let unknown = |detail: &str| Err(Failure::new(FailureKind::Unknown, detail));
+        match answered {
+            Ok(Ok(result)) => self.note_end(&leg, result).await,
+            Ok(Err(bug)) => {
+                // It may have been sent, so it is charged before the bug ends the call.
+                let _ = self.note_end(&leg, unknown("a bug of the adapter")).await;
+                resume_unwind(bug)
+            }
+            Err(_) => {
+                let detail = format!("no answer within {} ms", timeout.as_millis());
+                self.note_end(&leg, unknown(&detail)).await
+            }
+        }
     }
 
     async fn note_end(

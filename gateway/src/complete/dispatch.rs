@@ -14,7 +14,8 @@ use crate::{
     provider::{Answer, Failure, FailureKind},
     telemetry::{CallObservation, FallbackReason, Skip},
 };
-use std::{sync::Arc, time::Duration};
+use futures_util::FutureExt as _;
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tollgate_core::Money;
 
@@ -97,7 +98,13 @@ impl Shared {
             skipped: None,
             failed: None,
         };
-        let outcome = self.rounds(hold, seen, &mut trail).await;
+        let rounds = AssertUnwindSafe(self.rounds(hold, seen, &mut trail)).catch_unwind();
+        let outcome = rounds.await.unwrap_or_else(|_| {
+            // A bug ends the call, as it would meet the next target too. What it cost is known here.
+            self.observer.panicked();
+            let cost = hold.charged();
+            Err(Error::Internal { cost })
+        });
         if let Some(first) = &trail.first {
             self.forget_first(&plan.steps[0], id, first);
         }

@@ -20,7 +20,8 @@ use crate::{
     provider::Answer,
     store::Settlement,
 };
-use std::{borrow::Cow, mem, sync::Arc, time::Duration};
+use futures_util::FutureExt as _;
+use std::{borrow::Cow, mem, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tollgate_core::{
     HoldId, Money,
     account::Held,
@@ -141,7 +142,10 @@ impl Drop for Hold {
         tasks.spawn(async move {
             let grace = open.shared.policy.hangup_grace;
             // Its end is noted with the attempt; nobody is left to read the answer.
-            let _ = open.land(grace).await;
+            let landed = AssertUnwindSafe(open.land(grace)).catch_unwind().await;
+            if landed.is_err() {
+                open.shared.observer.panicked();
+            }
             open.end("cancelled");
         });
     }

@@ -4,6 +4,7 @@
 //! the direction of text are escaped, so that no value can forge a line or a colour. When lines
 //! come faster than they can be written they are dropped and counted: logging holds up no call.
 
+mod bugs;
 mod json;
 mod queue;
 
@@ -66,7 +67,7 @@ pub enum NoLog {
     Thread(#[source] io::Error),
 }
 
-/// Logs to standard output from now on, for the whole process.
+/// Logs to standard output from now on, for the whole process, its panics included.
 ///
 /// # Errors
 /// If the process logs already, or can't start a thread.
@@ -75,6 +76,7 @@ pub fn init(format: LogFormat, level: Level) -> Result<Logs, NoLog> {
     let subscriber = subscriber(format, level, Arc::clone(&queue));
     let logs = Logs(queue);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| NoLog::AlreadyLogging)?;
+    bugs::to_log();
     Ok(logs)
 }
 
