@@ -102,6 +102,13 @@ def compose():
     wanted = [f"{name}:9464" for name in services if name.startswith("gateway-")]
     if targets != wanted:
         yield f"compose/prometheus.yml: scrapes {targets}, not {wanted}"
+    provisioned = DEPLOY / "grafana/provisioning/datasources/prometheus.yaml"
+    [source] = yaml.safe_load(provisioned.read_text())["datasources"]
+    if source["uid"] != "prometheus":
+        yield f"{provisioned.name}: dashboards link to the uid prometheus, not {source['uid']}"
+    interval = prometheus["global"]["scrape_interval"]
+    if source["jsonData"]["timeInterval"] != interval:
+        yield f"{provisioned.name}: timeInterval is not the scrape_interval of {interval}"
 
 
 def images():
@@ -109,9 +116,13 @@ def images():
     channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     if f"ARG BUILD_IMAGE=rust:{channel}-" not in dockerfile:
         yield f"Dockerfile: does not build with Rust {channel}, as rust-toolchain.toml says"
+    if "ARG RUNTIME_IMAGE=gcr.io/distroless/" not in dockerfile or ":nonroot\n" not in dockerfile:
+        yield "Dockerfile: the images are not made from distroless"
     stages = re.split(r"^FROM ", dockerfile, flags=re.M)[1:]
     for stage in stages:
-        name = stage.split("\n", 1)[0].split(" AS ")[1]
+        base, name = stage.split("\n", 1)[0].split(" AS ")
+        if name != "build" and base != "${RUNTIME_IMAGE}":
+            yield f"Dockerfile: the image {name} is made from {base}"
         if name != "build" and "\nUSER 65532:65532\n" not in stage:
             yield f"Dockerfile: the image {name} runs as root"
         if name == "gateway" and 'CMD ["/usr/local/bin/tollgate", "healthcheck"]' not in stage:
@@ -154,6 +165,8 @@ def restricted(name, pod):
 
 def deployed(document, pod, documents):
     name = document["metadata"]["name"]
+    if document["spec"]["replicas"] < 3:
+        yield f"{name}: fewer than 3 pods"
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         if "grpc" not in pod["containers"][0].get(probe, {}):
             yield f"{name}: {probe} does not ask the gRPC health service"
@@ -164,6 +177,20 @@ def deployed(document, pod, documents):
         chosen = [s.get("matchLabels", s) for s in found]
         if not any(selector and selector.items() <= labels for selector in chosen):
             yield f"{name}: no {kind} chooses its pods"
+    services = [d["spec"] for d in documents if d["kind"] == "Service"]
+    if not any(s.get("clusterIP") == "None" and s["selector"].items() <= labels for s in services):
+        yield f"{name}: no headless service for callers that spread calls"
+
+
+def split(job, pod):
+    """The parts of a Job: their number is in three places."""
+    name = job["metadata"]["name"]
+    if job["spec"].get("completionMode") != "Indexed":
+        yield f"{name}: its pods do not know which part is theirs"
+    args = pod["containers"][0]["args"]
+    parts = args[args.index("--shard") + 1].split("/")[1]
+    if not parts == str(job["spec"]["completions"]) == str(job["spec"]["parallelism"]):
+        yield f"{name}: completions, parallelism and --shard are different"
 
 
 def kubernetes(files):
@@ -176,6 +203,8 @@ def kubernetes(files):
             yield from restricted(name, pod)
             if document["kind"] == "Deployment":
                 yield from deployed(document, pod, documents)
+            if document["kind"] == "Job":
+                yield from split(document, pod)
         for config in (d for d in documents if d["kind"] == "ConfigMap"):
             yield from fits(config, documents)
 
