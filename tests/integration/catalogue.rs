@@ -2,9 +2,38 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    process::Command,
+    io::Write as _,
+    process::{Command, Stdio},
 };
 use tollgate_tests::harness::program;
+
+/// What Prometheus itself thinks of a scrape.
+pub(crate) fn promtool_accepts(text: &str) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is there: `make prerequisites` installs it");
+    let mut stdin = promtool.stdin.take().expect("piped");
+    stdin.write_all(text.as_bytes()).expect("it reads");
+    drop(stdin);
+    let checked = promtool.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success(), "{told}");
+}
+
+/// The metrics that a program documents, with their types.
+pub(crate) fn documented(program: &str) -> BTreeMap<String, String> {
+    let document = document(program);
+    let rows = document.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let name = cells.next()?.strip_suffix('`')?;
+        Some((name.to_owned(), cells.next()?.to_owned()))
+    });
+    rows.collect()
+}
 
 /// The values of a label, if they are a closed set.
 pub(crate) type Closed = Option<BTreeSet<String>>;

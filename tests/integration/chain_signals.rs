@@ -1,7 +1,9 @@
 //! chain-client as its users stop it, and as Prometheus sees it end: real processes, real signals.
 
+use crate::catalogue::{documented, promtool_accepts};
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
@@ -14,6 +16,14 @@ use tollgate_tests::{
     harness::{Gateway, program, scrape::Scrape, signal, simulator},
     simulator::Simulator,
 };
+
+/// What a run without trouble leaves at 0.
+const QUIET: [&str; 4] = [
+    "chain_client_articles_inflight",
+    "chain_client_attempt_errors_total",
+    "chain_client_backoff_seconds",
+    "chain_client_cost_avoided_nano_usd_total",
+];
 
 /// Longer than anything here takes, for what never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -186,5 +196,36 @@ async fn ctrl_c_ends_the_wait_for_scrapes() {
     run.signal("INT");
     let (code, _) = run.end();
     assert_eq!(code, Some(0), "the run itself was over");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_feeds_every_metric_that_is_documented_and_no_other() {
+    let simulator = simulator(0).await;
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
+    let dir = TempDir::new().expect("a directory");
+    let file = dir.path().join("chain.prom");
+    let path = file.to_str().expect("a plain path");
+    let run = Run::start(
+        &gateway,
+        &["--metrics-textfile", path, "--time-budget", "10m"],
+    );
+    let (code, _) = run.end();
+    assert_eq!(code, Some(0));
+    let text = fs::read_to_string(&file).expect("it is written");
+    promtool_accepts(&text);
+    let told: BTreeMap<String, String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+        .collect();
+    assert_eq!(told, documented("chain-client"));
+    let scrape = Scrape::parse(&text);
+    let quiet = told.iter().filter_map(|(name, kind)| {
+        let count = format!("{name}_count");
+        let sample = if kind == "histogram" { &count } else { name };
+        (scrape.sum(sample, &[]) == 0.0).then_some(&**name)
+    });
+    assert_eq!(quiet.collect::<Vec<_>>(), QUIET);
     gateway.stop().await;
 }

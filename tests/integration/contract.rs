@@ -1,6 +1,6 @@
 //! The contract as other languages find it: health, reflection, usage, metrics.
 
-use std::process::{Command, Stdio};
+use crate::catalogue::promtool_accepts;
 use tollgate_proto::v1;
 use tollgate_tests::harness::{Gateway, scrape::Scrape, simulator, spec};
 use tonic::transport::Channel;
@@ -189,17 +189,6 @@ async fn metrics_satisfy_promtool_and_count_what_happened() {
         .text()
         .await
         .expect("text");
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool is there: `make prerequisites` installs it");
-    std::io::Write::write_all(&mut promtool.stdin.take().expect("piped"), text.as_bytes())
-        .expect("it reads");
-    let checked = promtool.wait_with_output().expect("it ends");
-    let told = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert!(checked.status.success(), "{told}");
+    promtool_accepts(&text);
     gateway.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::money::ledger_spend;
+use tollgate_proto::v1;
 use tollgate_tests::harness::spec;
 
 #[tokio::test]
@@ -16,6 +17,16 @@ async fn usage_sums_are_those_of_the_ledger() {
         }
         caller.settled_spend().await;
     }
+    let caller = site.caller(&gateway, "news").await;
+    let mut call = spec("strong", "hello");
+    call.attribution = Some(v1::Attribution {
+        pipeline: "content-analysis".to_owned(),
+        run: "run-1".to_owned(),
+        step: "score".to_owned(),
+        ..v1::Attribution::default()
+    });
+    caller.complete(call).await.expect("ok");
+    caller.settled_spend().await;
     let usage = site.json(&gateway, "usage --by team,model --since 7d");
     let rows = usage["rows"].as_array().expect("rows");
     assert_eq!(rows.len(), 4, "{usage}");
@@ -26,8 +37,27 @@ async fn usage_sums_are_those_of_the_ledger() {
         of.map(|row| row["cost_nano_usd"].as_i64().expect("a number"))
             .sum()
     };
-    assert_eq!(usage["total"]["calls"], 10);
+    assert_eq!(usage["total"]["calls"], 11);
     assert_eq!(usage["total"]["cost_nano_usd"], sum(None));
+    let of_one_call = site.json(
+        &gateway,
+        "usage --by day,team,pipeline,run,step,model --since 7d",
+    );
+    let rows_of_calls = of_one_call["rows"].as_array().expect("rows");
+    let row = rows_of_calls.iter().find(|row| row["step"] == "score");
+    let row = row.expect("the call that said so");
+    for (dimension, value) in [
+        ("team", "news"),
+        ("pipeline", "content-analysis"),
+        ("run", "run-1"),
+        ("model", "gpt-4"),
+    ] {
+        assert_eq!(row[dimension], value, "{row}");
+    }
+    assert_eq!(row["calls"], 1, "{row}");
+    assert!(row["day"].as_str().is_some_and(|day| day.len() == 10));
+    let total = "cost_nano_usd";
+    assert_eq!(of_one_call["total"][total], usage["total"][total]);
     let shown = site.run(&gateway, "usage --by team,model --since 7d");
     let shown = String::from_utf8(shown.stdout).expect("text");
     assert!(shown.starts_with("TEAM"), "{shown}");

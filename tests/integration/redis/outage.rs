@@ -1,7 +1,7 @@
 //! Redis freezes, loses all, or dies: hard budgets are refused, and nothing is forgotten.
 
 use super::{Site, drains, metric, until};
-use tollgate_tests::harness::{Caller, GatewayProcess, spec};
+use tollgate_tests::harness::{Caller, GatewayProcess, scrape::Scrape, spec};
 use tonic::Code;
 
 const BUDGET: &str = "budgets = [{ per = \"day\", amount = \"1.00\" }]";
@@ -48,6 +48,8 @@ async fn a_frozen_redis_refuses_hard_budgets_and_forgets_nothing() {
         site.simulator.requests().len() == 2
     })
     .await;
+    let url = format!("http://{}/metrics", gateway.metrics);
+    let series = Scrape::of(&url).await.len();
     site.redis.freeze();
     spent += caught.await.expect("it is answered all the same");
     for _ in 0..8 {
@@ -60,6 +62,8 @@ async fn a_frozen_redis_refuses_hard_budgets_and_forgets_nothing() {
         assert!(refused.retry_after().is_some());
     }
     let spent_without = cost(&free).await;
+    let told = Scrape::of(&url).await.len();
+    assert!(told >= series, "a scrape asks no Redis: {told} of {series}");
     assert_eq!(metric(&gateway, "tollgate_store_up").await, 0);
     assert_eq!(metric(&gateway, "tollgate_degraded_mode").await, 2);
     assert!(metric(&gateway, "tollgate_degraded_decisions_total").await >= 9);
