@@ -49,6 +49,18 @@ fn names() -> lint::Names {
     }
 }
 
+/// Links of people and of alerts have them.
+#[test]
+fn the_five_dashboards_keep_their_uids() {
+    let uids: BTreeMap<String, String> = shipped()
+        .into_iter()
+        .map(|(name, board)| (name, board.uid))
+        .collect();
+    let five = ["chain", "internals", "models", "overview", "teams"];
+    let expected = five.map(|name| (name.to_owned(), format!("tollgate-{name}")));
+    assert_eq!(uids, BTreeMap::from(expected));
+}
+
 #[test]
 fn the_dashboards_are_rendered_from_their_panels() {
     let folder = panels::grafana().join("dashboards");
