@@ -121,6 +121,55 @@ async fn a_throttled_target_is_asked_again_when_its_provider_said() {
 }
 
 #[tokio::test]
+async fn no_retry_begins_that_cannot_end_before_the_deadline() {
+    let simulator = simulator(0).await;
+    let throttle = Action::Refuse(Refused::TooManyRequests, RetryAfter::Seconds(5));
+    simulator.push_fault(Fault::always(throttle).for_model("gpt-4"));
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
+    let caller = gateway.caller("news").within(Duration::from_secs(2));
+    let only = v1::CompletionSpec {
+        target: Some(v1::completion_spec::Target::Model("gpt-4".to_owned())),
+        ..spec("unused", "Hello")
+    };
+    let refused = caller.complete(only).await.expect_err("not in 2 seconds");
+    assert_eq!(refused.reason, "TARGETS_EXHAUSTED", "{refused:?}");
+    let wait = refused.retry_after().expect("later it may work");
+    assert!(wait > Duration::from_secs(2), "{wait:?}");
+    assert_eq!(simulator.requests().len(), 1, "it was not asked again");
+    // With another target the call goes there at once: the first one is left alone.
+    let answer = caller.complete(spec("strong", "Hello")).await;
+    let receipt = answer.expect("an answer").receipt.expect("a receipt");
+    assert_eq!(receipt.model, "gpt-3.5-turbo");
+    assert_eq!(simulator.requests().len(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_provider_says_is_left_bounds_its_deployment() {
+    let simulator = simulator(0).await;
+    // Its headers say that nothing is left, and that it may be asked again in a second.
+    let throttle = Action::Refuse(Refused::TooManyRequests, RetryAfter::Seconds(1));
+    simulator.push_fault(Fault::first(1, throttle).for_model("gpt-4"));
+    let bounded = |settings: tollgate_tests::harness::Settings| {
+        settings.quota("gpt-4", "tokens_per_minute = 6_000")
+    };
+    let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], bounded).await;
+    let mut call = spec("strong", "Hello");
+    call.max_output_tokens = Some(1_000);
+    let answer = gateway.caller("news").complete(call).await;
+    let answer = answer.unwrap_or_else(|refused| panic!("{:?}", refused.status));
+    // After that second there are 100 tokens again, by our own limit there would be thousands.
+    assert_eq!(
+        outcomes(&answer.receipt.expect("a receipt")),
+        [
+            ("gpt-4".to_owned(), AttemptOutcome::Throttled),
+            ("gpt-3.5-turbo".to_owned(), AttemptOutcome::Ok),
+        ]
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_target_that_cannot_hold_the_prompt_is_skipped() {
     let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;

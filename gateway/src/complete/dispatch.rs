@@ -27,7 +27,7 @@ const LEAST_ATTEMPT: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The most attempts of one call; the id of an attempt has a byte for its number.
 const MOST_ATTEMPTS: usize = 32;
-/// When to come back after every target failed, if no provider said.
+/// When to come back to a target that failed, if its provider did not say.
 const COME_BACK_MS: u64 = 1_000;
 
 /// What became of one target.
@@ -231,6 +231,7 @@ impl Shared {
                 Error::PromptRejected { provider }
             }));
         }
+        trail.note_wait(failure.retry_after_ms.unwrap_or(COME_BACK_MS));
         (!failure.kind.is_retryable()).then_some(Target::Next)
     }
 
