@@ -241,6 +241,41 @@ async fn callers_that_hang_up_keep_their_seats_until_their_calls_end() {
 }
 
 #[tokio::test]
+async fn a_fallback_that_the_budget_has_no_room_for_is_not_tried() {
+    let simulator = simulator(0).await;
+    simulator.push_fault(Fault::always(Action::Close).for_model("gpt-4"));
+    let call = || {
+        let mut call = spec("strong", "Hello");
+        call.max_output_tokens = Some(100);
+        call
+    };
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
+    let caller = gateway.caller("news");
+    let request = caller.request(v1::EstimateCostRequest { spec: Some(call()) });
+    let estimate = caller.completions().estimate_cost(request).await;
+    let hold = estimate.expect("an answer").into_inner().hold_nano_usd;
+    gateway.stop().await;
+    // Room for the first target, and for nothing beside it.
+    let amount = hold + 1_000;
+    let budget = format!("budgets = [{{ per = \"day\", amount = \"0.{amount:09}\" }}]");
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", &budget)]).await;
+    let caller = gateway.caller("news");
+    let refused = caller.complete(call()).await.expect_err("no room");
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (tonic::Code::Aborted, "OUTCOME_UNKNOWN")
+    );
+    let spent = caller.settled_spend().await;
+    assert_eq!(spent, hold, "the first target may have used all of it");
+    assert_eq!(
+        refused.metadata("costNanoUsd"),
+        Some(spent.to_string().as_str())
+    );
+    assert_eq!(simulator.stats().requests, 1, "nobody else was asked");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
     let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
