@@ -5,6 +5,7 @@ mod grace;
 mod one_call;
 mod outage;
 mod rebuild;
+mod secrets;
 mod shared;
 mod shutdown;
 mod start;

@@ -2,7 +2,7 @@
 
 use super::{Caller, Credentials, gateway::connect};
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -58,7 +58,19 @@ impl GatewayProcess {
     ///
     /// # Errors
     /// If it does not say where it listens.
-    pub fn spawn(mut command: Command, variables: &[(String, String)]) -> anyhow::Result<Self> {
+    pub fn spawn(command: Command, variables: &[(String, String)]) -> anyhow::Result<Self> {
+        Self::spawn_into(command, variables, io::sink())
+    }
+
+    /// The same, with a place for its log.
+    ///
+    /// # Errors
+    /// If it does not say where it listens.
+    pub fn spawn_into(
+        mut command: Command,
+        variables: &[(String, String)],
+        mut log: impl Write + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let mut child = command
             .envs(variables.iter().cloned())
             .stdout(Stdio::piped())
@@ -69,11 +81,15 @@ impl GatewayProcess {
         std::thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
             let mut lines = stdout.by_ref().lines().map_while(Result::ok);
-            if let Some(found) = lines.find_map(|line| listening(&line)) {
+            let found = lines.find_map(|line| {
+                let _ = writeln!(log, "{line}");
+                listening(&line)
+            });
+            if let Some(found) = found {
                 let _ = tell.send(found);
             }
             // Read on after the address, so that the process never blocks on its log.
-            let _ = io::copy(&mut stdout, &mut io::sink());
+            let _ = io::copy(&mut stdout, &mut log);
         });
         let Ok(Addresses {
             grpc,
