@@ -37,8 +37,14 @@ impl Redis {
         let arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();
         // Another process may take the free port in between.
         for _ in 0..10 {
-            // Below the range that connections take theirs from.
-            let port = fastrand::u16(22_000..30_000);
+            // Below the range that connections take theirs from; so must be a cluster's second
+            // port, which is 10,000 above.
+            let clustered = arguments.iter().any(|one| one == "--cluster-enabled");
+            let port = fastrand::u16(if clustered {
+                20_000..22_000
+            } else {
+                22_000..30_000
+            });
             let dir = TempDir::new().expect("a directory");
             let mut redis = Self {
                 child: spawn(port, &dir, &arguments),
