@@ -7,7 +7,7 @@ use tollgate_tests::{
     simulator::{Action, Fault, Refused, RetryAfter},
 };
 
-/// What gpt-4 does, how its attempt ends, and whether that is charged.
+/// What a model does, how its attempt ends, and whether that is charged.
 fn cases() -> Vec<(Action, AttemptOutcome, bool)> {
     let refuse = |refused| Action::Refuse(refused, RetryAfter::Absent);
     let elsewhere = "http://127.0.0.1:1/stolen".to_owned();
@@ -60,22 +60,41 @@ fn cases() -> Vec<(Action, AttemptOutcome, bool)> {
     ]
 }
 
+const CLAUDE: &str = r#"
+[models.claude]
+context_tokens = 200_000
+max_output_tokens = 8192
+price = { input = "3", output = "15" }
+deployments = [{ provider = "anthropic", name = "claude-sonnet-4-5" }]
+"#;
+
 #[tokio::test]
-async fn every_bad_answer_is_typed_passed_over_and_charged_as_promised() {
+async fn every_bad_answer_of_openai_is_typed_passed_over_and_charged_as_promised() {
+    each_is_passed_over_and_charged("gpt-4", "gpt-4", 100 * 60_000).await;
+}
+
+#[tokio::test]
+async fn every_bad_answer_of_anthropic_is_typed_passed_over_and_charged_as_promised() {
+    each_is_passed_over_and_charged("claude", "claude-sonnet-4-5", 100 * 15_000).await;
+}
+
+/// Goes through the cases with this model, whose cap costs so much.
+async fn each_is_passed_over_and_charged(first: &str, deployment: &str, cap_nano_usd: i64) {
     let simulator = simulator(0).await;
     let gateway = Gateway::start_with(&simulator.base_url(), &[("news", "")], |settings| {
         settings
-            .routes(
+            .routes(&format!(
                 r#"
 [routes.cheap]
 targets = ["gpt-3.5-turbo"]
 [routes.strong]
-targets = ["gpt-4", "gpt-3.5-turbo"]
+targets = ["{first}", "gpt-3.5-turbo"]
 attempt_timeout = "700ms"
 retries = 0
-"#,
-            )
+"#
+            ))
             .section("[breaker]\nfailures = 1_000")
+            .section(CLAUDE)
     })
     .await;
     let caller = gateway.caller("news");
@@ -83,14 +102,18 @@ retries = 0
     for (action, outcome, charged) in cases() {
         simulator.clear_faults();
         let name = format!("{action:?}");
-        simulator.push_fault(Fault::always(action).for_model("gpt-4"));
+        simulator.push_fault(Fault::always(action).for_model(deployment));
         let answered = caller.complete(spec("strong", "Hello")).await;
         let answer = answered.unwrap_or_else(|refused| panic!("{name}: {:?}", refused.status));
         let receipt = answer.receipt.expect("a receipt");
         let [bad, good] = &receipt.attempts[..] else {
             panic!("{name}: two attempts, not {:?}", receipt.attempts);
         };
-        assert_eq!(bad.outcome(), outcome, "{name}");
+        assert_eq!(
+            (bad.model.as_str(), bad.outcome()),
+            (first, outcome),
+            "{name}"
+        );
         assert_eq!(bad.cost_nano_usd > 0, charged, "{name}");
         assert_eq!(bad.estimated, charged, "{name}");
         assert_eq!(
@@ -104,7 +127,7 @@ retries = 0
         // An unknown outcome costs its worst case: all of the cap.
         if charged {
             assert!(
-                bad.cost_nano_usd >= 100 * 60_000,
+                bad.cost_nano_usd >= cap_nano_usd,
                 "{name}: {}",
                 bad.cost_nano_usd
             );

@@ -4,6 +4,7 @@ use crate::money::ledger_spend;
 use futures_util::future::join_all;
 use std::{fs, path::PathBuf, time::Duration};
 use tempfile::TempDir;
+use tollgate_proto::v1;
 use tollgate_tests::{
     harness::{Caller, Credentials, GatewayProcess, Settings, program, spec},
     simulator::{Options, Simulator},
@@ -52,14 +53,13 @@ impl Site {
     }
 }
 
+const PROMPT: &str = "What is new in town?";
+
 /// Calls until the gateway is gone. Returns the cost of the answers that arrived.
 async fn call_until_gone(caller: Caller) -> i64 {
     let mut cost = 0;
     loop {
-        match caller
-            .complete(spec("strong", "What is new in town?"))
-            .await
-        {
+        match caller.complete(spec("strong", PROMPT)).await {
             Ok(answer) => cost += answer.receipt.expect("a receipt").cost_nano_usd,
             Err(refused) if refused.reason.is_empty() => return cost,
             Err(refused) => panic!("{:?}", refused.status),
@@ -71,10 +71,11 @@ async fn call_until_gone(caller: Caller) -> i64 {
 async fn killed_at_random_points_it_never_loses_spend() {
     let site = Site::new(10, "").await;
     let mut answered = 0;
-    for _ in 0..6 {
+    let (lives, callers) = (6, 8);
+    for _ in 0..lives {
         let gateway = site.start();
         let caller = gateway.caller(&site.credentials, "news").await;
-        let calls = (0..8).map(|_| tokio::spawn(call_until_gone(caller.clone())));
+        let calls = (0..callers).map(|_| tokio::spawn(call_until_gone(caller.clone())));
         let calls = join_all(calls);
         let life = Duration::from_millis(fastrand::u64(20..400));
         let killer = async {
@@ -99,6 +100,18 @@ async fn killed_at_random_points_it_never_loses_spend() {
         spent >= site.billed(),
         "and what the provider billed: {spent} < {}",
         site.billed()
+    );
+    // Each caller had one call in flight when a gateway was killed: only these may be charged their
+    // holds, whether their answers were lost or never came.
+    let request = caller.request(v1::EstimateCostRequest {
+        spec: Some(spec("strong", PROMPT)),
+    });
+    let estimated = caller.completions().estimate_cost(request).await;
+    let hold = estimated.expect("an answer").into_inner().hold_nano_usd;
+    let most = answered + lives * callers * hold;
+    assert!(
+        spent <= most,
+        "what was answered is not charged twice, nor as expired: {spent} > {most}"
     );
     assert!(gateway.terminate().success());
     assert_eq!(
