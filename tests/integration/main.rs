@@ -14,6 +14,7 @@ mod chain_signals;
 mod contract;
 mod crash;
 mod dashboards;
+mod demo;
 mod errors;
 mod estimate;
 mod idempotency;
