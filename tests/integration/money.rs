@@ -276,6 +276,35 @@ async fn a_fallback_that_the_budget_has_no_room_for_is_not_tried() {
 }
 
 #[tokio::test]
+async fn a_months_budget_refuses_until_the_next_month() {
+    let simulator = simulator(0).await;
+    simulator.push_fault(Fault::always(Action::UsageOutput(100)));
+    let bounds = "budgets = [{ per = \"month\", amount = \"0.0065\" }]";
+    let gateway = Gateway::start(&simulator.base_url(), &[("news", bounds)]).await;
+    let caller = gateway.caller("news");
+    let call = || caller.complete(spec("strong", "Hello"));
+    let receipt = call().await.expect("it fits").receipt.expect("a receipt");
+    assert_eq!(caller.settled_spend().await, receipt.cost_nano_usd);
+    // Targets of no cost are still let through, so only the dear one may be asked for.
+    let only = v1::CompletionSpec {
+        target: Some(v1::completion_spec::Target::Model("gpt-4".to_owned())),
+        ..spec("unused", "Hello")
+    };
+    let refused = caller.complete(only).await.expect_err("it is spent");
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (tonic::Code::ResourceExhausted, "BUDGET_EXHAUSTED")
+    );
+    assert_eq!(refused.metadata("budget"), Some("month"));
+    assert!(refused.retry_after().is_none(), "waiting does not help");
+    let resets = refused.metadata("resetTime").expect("it resets");
+    assert!(resets.ends_with("-01T00:00:00.000Z"), "{resets}");
+    let month = caller.budget("month").await;
+    assert_eq!(month.spent_nano_usd, receipt.cost_nano_usd);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_runs_budget_bounds_the_run_and_is_fixed_by_its_first_call() {
     let simulator = simulator(0).await;
     let gateway = Gateway::start(&simulator.base_url(), &[("news", "")]).await;
