@@ -30,7 +30,10 @@ pub(crate) fn documented(program: &str) -> BTreeMap<String, String> {
     let rows = document.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split(" | ");
         let name = cells.next()?.strip_suffix('`')?;
-        Some((name.to_owned(), cells.next()?.to_owned()))
+        let kind = cells.next()?;
+        // Other tables have labels and edges.
+        let is_kind = ["counter", "gauge", "histogram"].contains(&kind);
+        is_kind.then(|| (name.to_owned(), kind.to_owned()))
     });
     rows.collect()
 }
