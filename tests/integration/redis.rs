@@ -5,7 +5,6 @@ mod grace;
 mod one_call;
 mod outage;
 mod rebuild;
-mod secrets;
 mod shared;
 mod shutdown;
 mod start;

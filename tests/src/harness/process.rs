@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -16,6 +17,8 @@ const START: Duration = Duration::from_secs(30);
 /// A gateway process. Killed when dropped.
 pub struct GatewayProcess {
     child: Child,
+    /// Reads its log.
+    reader: Option<JoinHandle<()>>,
     /// Where it serves gRPC.
     pub grpc: SocketAddr,
     /// Where it serves metrics.
@@ -59,14 +62,14 @@ impl GatewayProcess {
     /// # Errors
     /// If it does not say where it listens.
     pub fn spawn(command: Command, variables: &[(String, String)]) -> anyhow::Result<Self> {
-        Self::spawn_into(command, variables, io::sink())
+        Self::spawn_logging(command, variables, io::sink())
     }
 
-    /// The same, with a place for its log.
+    /// The same with its log written to `log`: all of it is there after [`Self::terminate`].
     ///
     /// # Errors
     /// If it does not say where it listens.
-    pub fn spawn_into(
+    pub fn spawn_logging(
         mut command: Command,
         variables: &[(String, String)],
         mut log: impl Write + Send + 'static,
@@ -78,15 +81,15 @@ impl GatewayProcess {
             .spawn()?;
         let stdout = child.stdout.take().expect("piped");
         let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
-            let mut lines = stdout.by_ref().lines().map_while(Result::ok);
-            let found = lines.find_map(|line| {
-                let _ = writeln!(log, "{line}");
-                listening(&line)
-            });
-            if let Some(found) = found {
-                let _ = tell.send(found);
+            let lines = stdout.by_ref().lines().map_while(Result::ok);
+            for line in lines {
+                writeln!(log, "{line}").expect("a log is kept");
+                if let Some(found) = listening(&line) {
+                    let _ = tell.send(found);
+                    break;
+                }
             }
             // Read on after the address, so that the process never blocks on its log.
             let _ = io::copy(&mut stdout, &mut log);
@@ -103,6 +106,7 @@ impl GatewayProcess {
         };
         Ok(Self {
             child,
+            reader: Some(reader),
             grpc,
             metrics,
             admin,
@@ -129,7 +133,10 @@ impl GatewayProcess {
     /// SIGTERM, and how it ended.
     pub fn terminate(mut self) -> ExitStatus {
         signal(self.child.id(), "TERM");
-        self.child.wait().expect("it ends")
+        let ended = self.child.wait().expect("it ends");
+        let reader = self.reader.take().expect("it is read until here");
+        reader.join().expect("its log is read to its end");
+        ended
     }
 }
 

@@ -93,6 +93,19 @@ critical = "strong"
         self
     }
 
+    /// Logs all that there is to log.
+    ///
+    /// # Panics
+    /// If the level is set already.
+    #[must_use]
+    pub fn loud(mut self) -> Self {
+        let table = "[telemetry]\n";
+        assert!(!self.sections.contains("log_level"), "it is set once");
+        let loud = format!("{table}log_level = \"trace\"\n");
+        self.sections = self.sections.replace(table, &loud);
+        self
+    }
+
     /// Serves operators on a free port.
     #[must_use]
     pub fn operators(self) -> Self {
