@@ -166,3 +166,49 @@ fn step_message(counts: &crate::observer::StepCounts) -> String {
     }
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{metrics::Metrics, output::About, testing::Page};
+
+    /// What a display tells within 25 seconds on this kind of standard error.
+    async fn told(mode: ProgressMode) -> String {
+        let observer = Arc::new(Observer::new(Arc::new(Metrics::new())));
+        observer.expected.store(8, Relaxed);
+        observer.ok.store(3, Relaxed);
+        observer.unfit.store(1, Relaxed);
+        let page = Page::default();
+        let about = About::default();
+        let output = Output::new(Box::new(Page::default()), Box::new(page.clone()), about);
+        let bounds = Bounds {
+            started: Instant::now(),
+            time_budget: Some(Duration::from_secs(60)),
+            max_cost: None,
+        };
+        let shown = show(mode, observer, bounds, output);
+        let ended = tokio::time::timeout(Duration::from_secs(25), shown).await;
+        assert_eq!(ended.is_ok(), mode == ProgressMode::None);
+        page.text()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_gets_a_plain_line_now_and_then() {
+        let lines = told(ProgressMode::Auto).await;
+        assert_eq!(
+            lines,
+            "progress: 3 ok, 0 failed, 1 not sent of 8, 0 in flight | $0.000000 | 10.0s of 1m00s\n\
+             progress: 3 ok, 0 failed, 1 not sent of 8, 0 in flight | $0.000000 | 20.0s of 1m00s\n"
+        );
+        assert_eq!(told(ProgressMode::None).await, "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn programs_get_json() {
+        let lines = told(ProgressMode::Json).await;
+        let last = lines.lines().last().expect("a line");
+        let last: serde_json::Value = serde_json::from_str(last).expect("JSON");
+        assert_eq!((&last["ok"], &last["expected"]), (&json!(3), &json!(8)));
+        assert_eq!(last["elapsed_ms"], 20_000);
+    }
+}

@@ -49,12 +49,12 @@ async fn run_off_thread(
         .expect("no panic")
 }
 
-fn report(out: &Path) -> Value {
+pub(crate) fn report(out: &Path) -> Value {
     let text = fs::read_to_string(out.join("report.json")).expect("it is written");
     serde_json::from_str(&text).expect("JSON")
 }
 
-fn examples() -> std::path::PathBuf {
+pub(crate) fn examples() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/articles")
 }
 
@@ -130,13 +130,13 @@ async fn bad_articles_are_named_and_the_others_go_on() {
         found.unwrap_or_else(|| panic!("{name} is in the report"))["status"].clone()
     };
     assert_eq!(status("good.txt"), "ok");
-    for bad in ["empty.txt", "binary.txt", "huge.txt"] {
+    for bad in ["empty.txt", "binary.txt", "latin.txt", "huge.txt"] {
         assert_eq!(status(bad), "rejected", "{bad}");
     }
     let asked = simulator.requests().len();
-    assert!(
-        (4..=10).contains(&asked),
-        "only good articles cost calls: {asked}"
+    assert_eq!(
+        asked, 4,
+        "only the good article costs calls, one for each step"
     );
     gateway.stop().await;
 }
@@ -186,17 +186,15 @@ async fn ten_thousand_lines_stream_through_in_bounded_memory() {
     let path = input.path().join("many.jsonl");
     let text =
         "The Larks won the final in Leeds. Mara Vell scored twice. The crowd sang for an hour.";
-    // Almost all lines are rejected before any call, so that the test is about memory, not time.
+    // Nineteen of twenty are rejected before any call, so that the test is about memory, not time.
     let lines: String = (0..10_000)
         .map(|number| {
-            let text = if number % 1_000 == 0 { text.to_owned() } else { String::new() };
+            let text = if number % 20 == 0 { format!("{text} It was match {number}.") } else { String::new() };
             serde_json::json!({"id": format!("a{number}"), "title": "t", "text": text, "more": "x".repeat(2_000)}).to_string() + "\n"
         })
         .collect();
     fs::write(&path, lines).expect("written");
     let out = TempDir::new().expect("a directory");
-    let time = "/proc/self/status";
-    assert!(Path::new(time).exists());
     let child = Command::new(program("chain-client"))
         .arg("run")
         .arg(&path)
@@ -216,12 +214,13 @@ async fn ten_thousand_lines_stream_through_in_bounded_memory() {
     let peak = tokio::task::spawn_blocking(move || peak_kib(child))
         .await
         .expect("no panic");
+    assert!(peak > 0, "it was looked at");
     let report = report(out.path());
     assert_eq!(report["totals"]["articles"]["planned"], 10_000);
-    assert_eq!(report["totals"]["articles"]["ok"], 10);
+    assert_eq!(report["totals"]["articles"]["ok"], 500);
     assert!(
-        peak < 120 * 1_024,
-        "the peak was {peak} KiB for a file of 20 MB"
+        peak < 32 * 1_024,
+        "the peak was {peak} KiB for a file of 20 MB, of which nothing stays"
     );
     gateway.stop().await;
 }

@@ -10,6 +10,7 @@ mod alerts;
 mod bad_answers;
 mod catalogue;
 mod chain;
+mod chain_shown;
 mod chain_signals;
 mod contract;
 mod crash;
