@@ -1,5 +1,6 @@
 //! A call: what a caller asked for, parsed into types that cannot be wrong.
 
+use crate::trace::TraceParent;
 use std::{sync::Arc, time::Duration};
 use tollgate_core::Money;
 
@@ -24,6 +25,8 @@ pub struct Call {
     pub run_budget: Option<Money>,
     /// Who goes first when calls wait.
     pub priority: Priority,
+    /// The trace that it is in.
+    pub trace: Option<TraceParent>,
 }
 
 /// How important a call is, the most important first.

@@ -199,6 +199,7 @@ fn fingerprint(call: &Call) -> u64 {
         idempotency_key: _,
         run_budget: _,
         priority: _,
+        trace: _,
     } = call;
     // The debug form has every field in order.
     format!("{target:?}{messages:?}{max_output_tokens:?}{sampling:?}{schema:?}").hash(&mut hasher);

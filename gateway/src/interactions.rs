@@ -77,6 +77,7 @@ impl Interaction {
             idempotency_key: None,
             run_budget: self.call.run_budget,
             priority: self.call.priority,
+            trace: self.call.trace,
         };
         let completion = self.completion.map(|completion| {
             Arc::new(Completion {

@@ -25,6 +25,7 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;
+pub mod trace;
 
 #[cfg(test)]
 mod testing;

@@ -29,5 +29,6 @@ mod rules;
 mod secrets;
 mod tidy;
 mod tls;
+mod trace;
 mod waiting;
 mod wire;

@@ -6,13 +6,14 @@ use crate::{
     catalog::Team,
     complete::{Completer, Estimate, Seat},
     error::Result,
+    trace::TraceParent,
 };
 use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_stream::Stream;
 use tollgate_core::account::{Cure, Refusal};
 use tollgate_proto::v1::{self, completion_service_server::CompletionService};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 /// Serves `tollgate.v1.CompletionService`.
 #[derive(Clone)]
@@ -31,7 +32,9 @@ impl CompletionEndpoint {
     /// Who calls, and what for.
     fn parse(&self, request: Request<v1::CompleteRequest>) -> Result<(Arc<Team>, Arc<Call>)> {
         let team = self.callers.team(request.metadata())?;
-        let call = from_proto::call(request.into_inner().spec)?;
+        let trace = trace_of(request.metadata());
+        let mut call = from_proto::call(request.into_inner().spec)?;
+        call.trace = trace;
         Ok((team, Arc::new(call)))
     }
 
@@ -109,6 +112,14 @@ fn refusal(refusal: &Refusal) -> v1::Refusal {
         limit,
         retry_after: wait.map(to_proto::duration),
     }
+}
+
+/// The trace that the caller is in, if it says one and no other.
+fn trace_of(metadata: &MetadataMap) -> Option<TraceParent> {
+    let mut said = metadata.get_all("traceparent").iter();
+    let first = said.next()?;
+    let alone = said.next().is_none();
+    TraceParent::parse(first.as_bytes()).filter(|_| alone)
 }
 
 fn deadline_of<T>(request: &Request<T>) -> Instant {

@@ -62,6 +62,8 @@ pub(super) fn call(spec: Option<v1::CompletionSpec>) -> Result<Call> {
         attribution,
         run_budget,
         priority: priority(spec.priority, &mut problems),
+        // Metadata, which is not part of the message.
+        trace: None,
     };
     if problems.0.is_empty() {
         Ok(call)

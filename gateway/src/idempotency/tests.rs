@@ -25,6 +25,7 @@ fn call(text: &str) -> Call {
         idempotency_key: None,
         run_budget: None,
         priority: crate::call::Priority::default(),
+        trace: None,
     }
 }
 

@@ -38,6 +38,7 @@ fn interaction(bodies: Bodies) -> Interaction {
             idempotency_key: None,
             run_budget: None,
             priority: crate::call::Priority::default(),
+            trace: None,
         }),
         outcome: "ok",
         attempts: Arc::default(),

@@ -65,7 +65,8 @@ impl Provider for Anthropic {
         let account = Arc::clone(&self.account);
         Box::pin(async move {
             let body = request::body(&ask)?;
-            let reply = account.transport.post(&account.endpoint, body).await?;
+            let (to, trace) = (&account.endpoint, ask.call.trace);
+            let reply = account.transport.post(to, body, trace).await?;
             read(&reply, account.transport.now())
         })
     }

@@ -8,9 +8,10 @@ use crate::{
     clock::Clock,
     cores,
     provider::{Failure, FailureKind},
+    trace::TraceParent,
 };
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Request, Response, redirect};
 use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 use tollgate_core::Timestamp;
@@ -36,6 +37,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The largest response body.
 const RESPONSE_CAP: usize = 16 * 1024 * 1024;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The largest header block over HTTP/2. Over HTTP/1 hyper reads at most
 /// 100 headers in about 400 KiB.
@@ -103,15 +106,24 @@ impl Transport {
         })
     }
 
-    /// Posts a JSON body and reads the whole response, whatever its status.
+    /// Posts a JSON body, in this trace, and reads the whole response, whatever its status.
     ///
     /// # Errors
     ///
     /// [`FailureKind::Unreachable`] if nothing was sent, [`FailureKind::Unknown`] if no complete
     /// response came. An error response that is cut off is not complete, so it is unknown too.
-    pub(super) async fn post(&self, endpoint: &Endpoint, body: Vec<u8>) -> Result<Reply, Failure> {
+    pub(super) async fn post(
+        &self,
+        endpoint: &Endpoint,
+        body: Vec<u8>,
+        trace: Option<TraceParent>,
+    ) -> Result<Reply, Failure> {
         let mut request = Request::new(Method::POST, endpoint.url().clone());
         request.headers_mut().clone_from(endpoint.headers());
+        if let Some(trace) = trace {
+            let value = HeaderValue::from_str(trace.as_str()).expect("hex and dashes");
+            request.headers_mut().insert(TRACEPARENT, value);
+        }
         *request.body_mut() = Some(body.into());
         let client = &self.clients[cores::here().unwrap_or(0)];
         let mut response = client

@@ -76,7 +76,8 @@ impl Provider for OpenAi {
         let account = Arc::clone(&self.account);
         Box::pin(async move {
             let body = request::body(&ask, account.flavour);
-            let reply = account.transport.post(&account.endpoint, body).await?;
+            let (to, trace) = (&account.endpoint, ask.call.trace);
+            let reply = account.transport.post(to, body, trace).await?;
             read(&reply, account.flavour, account.transport.now())
         })
     }

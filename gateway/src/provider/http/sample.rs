@@ -39,6 +39,7 @@ pub(in crate::provider) fn small_call() -> Call {
         idempotency_key: None,
         run_budget: None,
         priority: crate::call::Priority::default(),
+        trace: None,
     }
 }
 

@@ -29,7 +29,7 @@ async fn post(server: &RawServer) -> Result<Reply, Failure> {
 
 async fn post_with(transport: &Transport, server: &RawServer) -> Result<Reply, Failure> {
     let endpoint = endpoint(&server.base_url());
-    transport.post(&endpoint, b"{\"a\":1}".to_vec()).await
+    transport.post(&endpoint, b"{\"a\":1}".to_vec(), None).await
 }
 
 async fn failure_of(connection: Vec<Step>) -> (FailureKind, Option<u16>) {
@@ -193,7 +193,9 @@ async fn nothing_is_sent_without_a_connection() {
         (no_tls, "no connection"),
         (no_host, "the host name does not resolve"),
     ] {
-        let result = transport().post(&endpoint(&base), b"{}".to_vec()).await;
+        let result = transport()
+            .post(&endpoint(&base), b"{}".to_vec(), None)
+            .await;
         let failure = result.expect_err("no connection");
         assert_eq!(
             failure.kind,

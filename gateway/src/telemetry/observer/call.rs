@@ -11,6 +11,7 @@ use crate::{
         handles::{Handles, ModelHandles, TeamHandles, limiter_of},
         labels::{Class, Closed, Decision, FallbackReason, Limiter, Outcome, Period},
     },
+    trace::TraceParent,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -313,6 +314,7 @@ macro_rules! call_line {
             $level,
             event = "call",
             call_id = seen.id.map(tracing::field::display),
+            trace_id = seen.call.trace.as_ref().map(TraceParent::trace_id),
             team = &*seen.team.name,
             pipeline = said(&attribution.pipeline),
             run = said(&attribution.run),

@@ -174,6 +174,7 @@ pub(super) fn call(target: Target, pipeline: &str) -> Arc<Call> {
         idempotency_key: None,
         run_budget: None,
         priority: crate::call::Priority::default(),
+        trace: None,
     })
 }
 
