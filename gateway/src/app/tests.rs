@@ -1,5 +1,5 @@
-//! Bugs: a panic in the middle of a real call is INTERNAL for its caller, and costs what it may
-//! have cost; the gateway goes on.
+//! What only an adapter of a test does: it panics in the middle of a call, or answers without usage
+//! what takes long to count. Its caller is charged, there or not, and the gateway goes on.
 
 use super::App;
 use crate::{
@@ -7,13 +7,16 @@ use crate::{
     keys::{self, ApiKey},
     provider::{Answer, Ask, Failure, Finish, Provider, Quota},
 };
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, ready},
+};
 use secrecy::ExposeSecret as _;
 use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -42,10 +45,22 @@ struct Broken {
     calls: AtomicU32,
     asked: Notify,
     go_on: Arc<Notify>,
+    /// Answers long texts at once, without their usage.
+    is_wordy: AtomicBool,
 }
 
 impl Provider for Broken {
     fn complete(&self, _: Ask) -> BoxFuture<'static, Result<Answer, Failure>> {
+        if self.is_wordy.load(SeqCst) {
+            self.asked.notify_one();
+            let answer = Answer {
+                text: "so many words ".repeat(200_000),
+                finish: Finish::Stop,
+                usage: None,
+                quota: Quota::default(),
+            };
+            return ready(Ok(answer)).boxed();
+        }
         let first = self.calls.fetch_add(1, SeqCst) == 0;
         let go_on = Arc::clone(&self.go_on);
         self.asked.notify_one();
@@ -220,5 +235,19 @@ async fn a_bug_after_the_caller_hung_up_ends_the_hold_too() {
     assert!(spent > CAP_NANO_USD, "the worst case, not {spent}");
     assert!(site.counts("tollgate_panics_total 1"));
     site.call("").await.expect("the next is served");
+    site.app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_hangs_up_while_its_answer_is_counted_pays_for_it() {
+    let site = Site::start().await;
+    site.broken.is_wordy.store(true, SeqCst);
+    let asked = site.broken.asked.notified();
+    tokio::select! {
+        _ = site.call("") => panic!("3 MB are counted meanwhile"),
+        () = asked => {}
+    }
+    let spent = site.spent().await;
+    assert!(spent > 100 * CAP_NANO_USD, "all of its words, not {spent}");
     site.app.shutdown().await;
 }

@@ -4,7 +4,7 @@ use super::{
     hold::{Hold, Open},
     plan::Step,
     receipt::{Attempt, AttemptOutcome},
-    usage::price,
+    usage::{Priced, price},
 };
 use crate::{
     catalog::Deployment,
@@ -23,9 +23,10 @@ use tollgate_core::{
     hold::{Ending, Need},
 };
 
-/// An upstream call in flight.
+/// An upstream call in flight, until its price is known: a caller that hangs up while a long answer
+/// is counted must not take the answer's cost with it.
 pub(super) struct Flight {
-    answer: BoxFuture<'static, Result<Answer, Failure>>,
+    answer: BoxFuture<'static, Result<(Answer, Priced), Failure>>,
     leg: Leg,
 }
 
@@ -53,8 +54,15 @@ impl Hold {
             model: Arc::clone(&deployment.upstream_model),
             max_output_tokens: step.quote.max_output_tokens,
         };
+        let answer = deployment.adapter.complete(ask);
+        let (shared, priced) = (Arc::clone(&open.shared), step.clone());
+        let answer = async move {
+            let answer = answer.await?;
+            let price = price(&shared.tokenizers, &priced, &answer).await;
+            Ok((answer, price))
+        };
         open.flight = Some(Flight {
-            answer: deployment.adapter.complete(ask),
+            answer: answer.boxed(),
             leg: Leg {
                 step: step.clone(),
                 deployment: Arc::clone(deployment),
@@ -78,23 +86,23 @@ impl Open {
         let Flight { leg, .. } = self.flight.take().expect("it was in flight above");
         let unknown = |detail: &str| Err(Failure::new(FailureKind::Unknown, detail));
         match answered {
-            Ok(Ok(result)) => self.note_end(&leg, result).await,
+            Ok(Ok(result)) => self.note_end(&leg, result),
             Ok(Err(bug)) => {
                 // It may have been sent, so it is charged before the bug ends the call.
-                let _ = self.note_end(&leg, unknown("a bug of the adapter")).await;
+                let _ = self.note_end(&leg, unknown("a bug of the adapter"));
                 resume_unwind(bug)
             }
             Err(_) => {
                 let detail = format!("no answer within {} ms", timeout.as_millis());
-                self.note_end(&leg, unknown(&detail)).await
+                self.note_end(&leg, unknown(&detail))
             }
         }
     }
 
-    async fn note_end(
+    fn note_end(
         &mut self,
         leg: &Leg,
-        result: Result<Answer, Failure>,
+        result: Result<(Answer, Priced), Failure>,
     ) -> Result<Answer, Failure> {
         let model = &leg.step.model;
         let mut attempt = Attempt {
@@ -108,8 +116,7 @@ impl Open {
             estimated: false,
         };
         match &result {
-            Ok(answer) => {
-                let priced = price(&self.shared.tokenizers, &leg.step, answer).await;
+            Ok((_, priced)) => {
                 attempt.usage = priced.usage;
                 attempt.cost = priced.cost;
                 attempt.estimated = priced.estimated;
@@ -133,10 +140,10 @@ impl Open {
         self.tell(leg, &attempt, result.as_ref().err());
         let quota = result
             .as_ref()
-            .map_or_else(|failure| failure.quota, |a| a.quota);
+            .map_or_else(|failure| failure.quota, |(answer, _)| answer.quota);
         self.shared.heed_quota(&leg.deployment, quota);
         self.attempts.push(attempt);
-        result
+        result.map(|(answer, _)| answer)
     }
 
     /// Settles the deployment's own hold.

@@ -76,12 +76,6 @@ impl Caller {
         }
     }
 
-    /// A caller with another key on the same connection.
-    #[must_use]
-    pub fn with_key(&self, key: &str) -> Self {
-        Self::new(self.channel.clone(), key)
-    }
-
     /// The same caller with another deadline.
     #[must_use]
     pub fn within(&self, deadline: Duration) -> Self {
