@@ -13,7 +13,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tollgate_tests::{
-    harness::{Gateway, program, scrape::Scrape, signal, simulator},
+    harness::{Gateway, Signal, program, scrape::Scrape, signal, simulator},
     simulator::Simulator,
 };
 
@@ -64,8 +64,8 @@ impl Run {
         Self { child, said, out }
     }
 
-    fn signal(&self, name: &str) {
-        signal(self.child.id(), name);
+    fn signal(&self, sent: Signal) {
+        signal(self.child.id(), sent);
     }
 
     /// Waits for a line with this in it.
@@ -128,7 +128,7 @@ fn count(report: &Value, what: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_lets_what_is_in_flight_finish_and_starts_nothing_else() {
     let (_simulator, gateway, run) = slow_run(&["-j", "2", "--metrics-addr", "none"]).await;
-    run.signal("INT");
+    run.signal(Signal::INT);
     run.says("letting articles finish");
     let (code, report) = run.end();
     assert_eq!(code, Some(130));
@@ -141,9 +141,9 @@ async fn ctrl_c_lets_what_is_in_flight_finish_and_starts_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_ctrl_c_cancels_what_is_in_flight_and_still_reports() {
     let (_simulator, gateway, run) = slow_run(&["-j", "2", "--metrics-addr", "none"]).await;
-    run.signal("INT");
+    run.signal(Signal::INT);
     run.says("letting articles finish");
-    run.signal("INT");
+    run.signal(Signal::INT);
     let (code, report) = run.end();
     assert_eq!(code, Some(130));
     assert_eq!(count(&report, "ok"), 0);
@@ -157,7 +157,7 @@ async fn a_second_ctrl_c_cancels_what_is_in_flight_and_still_reports() {
 async fn sigterm_drains_within_its_time_and_has_its_own_code() {
     let more = &["-j", "2", "--drain", "0s", "--metrics-addr", "none"];
     let (_simulator, gateway, run) = slow_run(more).await;
-    run.signal("TERM");
+    run.signal(Signal::TERM);
     let (code, report) = run.end();
     assert_eq!(code, Some(143));
     assert_eq!(count(&report, "ok"), 0, "there was no time to finish");
@@ -193,7 +193,7 @@ async fn ctrl_c_ends_the_wait_for_scrapes() {
     let more = &["--metrics-addr", "127.0.0.1:0", "--metrics-linger", "10m"];
     let run = Run::start(&gateway, more);
     run.says("for two more scrapes");
-    run.signal("INT");
+    run.signal(Signal::INT);
     let (code, _) = run.end();
     assert_eq!(code, Some(0), "the run itself was over");
     gateway.stop().await;

@@ -4,7 +4,9 @@ use std::{fs, path::PathBuf, process::Command, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tollgate_tests::{
-    harness::{Caller, Certificate, Credentials, GatewayProcess, Settings, program, signal, spec},
+    harness::{
+        Caller, Certificate, Credentials, GatewayProcess, Settings, Signal, program, signal, spec,
+    },
     simulator::{Options, Simulator},
 };
 use tonic::transport::Endpoint;
@@ -142,7 +144,7 @@ async fn a_new_certificate_is_shown_without_dropping_a_call() {
     assert!(end().await > in_2040, "of the one that is shown");
     let new = Certificate::ending_in_2040();
     new.write(site.dir.path());
-    signal(site.gateway.id(), "HUP");
+    signal(site.gateway.id(), Signal::HUP);
     let newcomer = site.shows(&new).await;
     assert!(site.caller(&site.certificate).await.is_none());
     // It is shown first, and told a moment later.
@@ -166,7 +168,7 @@ async fn changed_files_are_found_without_a_signal_and_bad_ones_change_nothing() 
     let key = site.dir.path().join("key.pem");
     let good = fs::read(&key).expect("it is there");
     fs::write(&key, "no key").expect("it is written");
-    signal(site.gateway.id(), "HUP");
+    signal(site.gateway.id(), Signal::HUP);
     let metrics = format!("http://{}/metrics", site.gateway.metrics);
     let reloads = async || {
         let scrape = tollgate_tests::harness::scrape::Scrape::of(&metrics).await;

@@ -20,4 +20,5 @@ pub use gateway::Gateway;
 pub use process::{GatewayProcess, program, signal};
 pub use provider::simulator;
 pub use raw::RawCall;
+pub use rustix::process::Signal;
 pub use settings::Settings;

@@ -166,6 +166,9 @@ async fn redis_frozen(look: &Look<'_>) {
     .await;
     look.until("internals", waits, |shown| any(shown, &[], 0.0))
         .await;
+    // What those calls took is held until Redis learns that they ended.
+    look.until("teams", "Money held", |shown| any(shown, &[], 0.0))
+        .await;
     look.until("overview", "Store", |shown| {
         shown.iter().all(|sample| sample.value == 0.0)
     })

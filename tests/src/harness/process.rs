@@ -1,6 +1,7 @@
 //! A gateway in a process of its own, to be killed.
 
 use super::{Caller, Credentials, gateway::connect};
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write},
     net::SocketAddr,
@@ -132,7 +133,7 @@ impl GatewayProcess {
 
     /// SIGTERM, and how it ended.
     pub fn terminate(mut self) -> ExitStatus {
-        signal(self.child.id(), "TERM");
+        signal(self.child.id(), Signal::TERM);
         let ended = self.child.wait().expect("it ends");
         let reader = self.reader.take().expect("it is read until here");
         reader.join().expect("its log is read to its end");
@@ -148,14 +149,13 @@ impl Drop for GatewayProcess {
 }
 
 /// Sends a signal to a process.
-pub fn signal(process: u32, name: &str) {
-    let sent = Command::new("kill")
-        .args([format!("-{name}"), process.to_string()])
-        .status();
-    assert!(
-        sent.expect("kill is there").success(),
-        "the process is there"
-    );
+///
+/// # Panics
+/// If the process is gone.
+pub fn signal(process: u32, signal: Signal) {
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let sent = kill_process(id.expect("an id of a process"), signal);
+    sent.expect("the process is there");
 }
 
 /// Where a gateway serves.

@@ -1,6 +1,6 @@
 //! Redis servers of their own, on free loopback ports.
 
-use super::signal;
+use super::{Signal, signal};
 use std::{
     net::TcpStream,
     process::{Child, Command, Stdio},
@@ -97,12 +97,12 @@ impl Redis {
 
     /// SIGSTOP: it keeps its connections and answers nothing.
     pub fn freeze(&self) {
-        signal(self.child.id(), "STOP");
+        signal(self.child.id(), Signal::STOP);
     }
 
     /// SIGCONT.
     pub fn thaw(&self) {
-        signal(self.child.id(), "CONT");
+        signal(self.child.id(), Signal::CONT);
     }
 
     /// kill -9.

@@ -1,5 +1,6 @@
 //! Redis servers of tests.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -88,11 +89,11 @@ impl Server {
 
     /// `SIGSTOP`: it keeps its connections and answers nothing.
     pub(super) fn freeze(&self) {
-        self.signal("-STOP");
+        self.signal(Signal::STOP);
     }
 
     pub(super) fn thaw(&self) {
-        self.signal("-CONT");
+        self.signal(Signal::CONT);
     }
 
     /// `SIGKILL`.
@@ -107,10 +108,9 @@ impl Server {
         assert!(self.wait(), "it starts again");
     }
 
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let done = Command::new("kill").args([signal, &pid]).status();
-        assert!(done.expect("kill is everywhere").success());
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it runs");
     }
 
     fn wait(&mut self) -> bool {
