@@ -151,8 +151,15 @@ impl RedisStore {
     /// holds are charged in full when their leases end.
     pub async fn flush(&self, deadline: Instant) -> usize {
         let empty = async {
-            while self.shared.endings.len() > 0 {
-                if self.shared.repeat_some().await || self.shared.gate.is_shut() {
+            loop {
+                let before = self.shared.endings.len();
+                if before == 0 {
+                    return;
+                }
+                self.shared.repeat_some().await;
+                // Failed, or others are being repeated: looking again at once would keep the thread
+                // that they need.
+                if self.shared.endings.len() >= before {
                     tokio::time::sleep(REBUILD_POLL).await;
                 }
             }

@@ -70,7 +70,12 @@ impl Endings {
         self.all().len() + self.under_way.load(Relaxed)
     }
 
-    fn take(&self) -> Vec<Waiting> {
+    /// Whether none waits to be taken.
+    fn is_empty(&self) -> bool {
+        self.all().is_empty()
+    }
+
+    pub(super) fn take(&self) -> Vec<Waiting> {
         let mut all = self.all();
         let most = all.len().min(BATCH);
         self.under_way.fetch_add(most, Relaxed);
@@ -78,9 +83,12 @@ impl Endings {
     }
 
     /// So many were repeated, of which these failed.
-    fn put_back(&self, repeated: usize, mut failed: Vec<Waiting>) {
+    pub(super) fn put_back(&self, repeated: usize, mut failed: Vec<Waiting>) {
         let mut all = self.all();
         self.under_way.fetch_sub(repeated, Relaxed);
+        if !failed.is_empty() {
+            self.more.notify_one();
+        }
         while let Some(one) = failed.pop() {
             all.push_front(one);
         }
@@ -99,7 +107,8 @@ pub(super) async fn repeat(shared: Weak<Shared>, stop: CancellationToken) {
         };
         let failed = strong.repeat_some().await;
         let pause = failed || strong.gate.is_shut();
-        let idle = strong.endings.len() == 0;
+        // Those that a flush repeats now are not for this one.
+        let idle = strong.endings.is_empty();
         let endings = Arc::clone(&strong.endings);
         drop(strong);
         let rest = async {

@@ -208,6 +208,32 @@ async fn an_ending_is_repeated_until_it_lands() {
     bench.stop().await;
 }
 
+/// On one thread: who waits without letting others run waits for ever.
+#[tokio::test]
+async fn a_flush_lets_those_run_who_repeat_already() {
+    let server = Server::start();
+    let bench = Bench::new(&settings(&server.url())).await;
+    let limits = team_limits("flushed", 1_000_000);
+    let id = hold(&bench.store, &limits, 100).await;
+    let endings = &bench.store.shared.endings;
+    let given_up = endings.push(Waiting {
+        settlement: ending(&limits, id, settled(70)),
+        first: Instant::now(),
+        granted: None,
+        told: None,
+    });
+    assert_eq!(given_up, None);
+    let taken = endings.take();
+    assert_eq!(taken.len(), 1);
+    let soon = Instant::now() + Duration::from_millis(100);
+    assert_eq!(bench.store.flush(soon).await, 1, "it is still under way");
+    endings.put_back(1, taken);
+    let later = Instant::now() + Duration::from_secs(5);
+    assert_eq!(bench.store.flush(later).await, 0);
+    becomes(&bench.store, &limits, (70, 0)).await;
+    bench.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_lead_to_the_new_master() {
     let master = Server::start();
